@@ -1,0 +1,78 @@
+"""Who is enrolled on a day: the rows that a target, a batch or a page is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import polars as pl
+
+from features.records import Cohort, SchoolRecords
+from features.tables import Grain
+
+
+def on_dates(records: SchoolRecords, dates: Sequence[date], unit: Grain) -> Cohort:
+    """Return everybody enrolled on each of ``dates``, as known on that day."""
+    return enrolled(records, pl.DataFrame({"as_of": list(dates)}, schema={"as_of": pl.Date}), unit)
+
+
+def on_days_of_term(records: SchoolRecords, days: Sequence[int], unit: Grain, terms: Sequence[str] | None = None) -> Cohort:
+    """Return everybody enrolled ``days`` after their term began, for the named terms or all on record.
+
+    Days after a term's end have no cohort.
+    """
+    listed = records.labels("terms").select("term_id", "starts_on", "ends_on").collect()
+    if terms is not None:
+        listed = listed.filter(pl.col("term_id").is_in(list(terms)))
+    rows = [
+        {"term_id": term, "as_of": starts + timedelta(days=day)}
+        for term, starts, ends in listed.iter_rows()
+        for day in days
+        if starts + timedelta(days=day) <= ends
+    ]
+    return enrolled(records, pl.DataFrame(rows, schema={"term_id": pl.String, "as_of": pl.Date}), unit)
+
+
+def enrolled(records: SchoolRecords, when: pl.DataFrame, unit: Grain) -> Cohort:
+    """Return the units enrolled at each date of ``when`` (``as_of``, optionally with the ``term_id`` it is for).
+
+    Enrolled means: the enrolment is known, has begun, has not passed its planned end, and no exit up to that day
+    is known. Students who have left are not in a cohort.
+    """
+    dates = when.lazy().select("as_of").unique()
+    stays = records.visible("enrolments", dates)
+    if "term_id" in when.columns:
+        stays = stays.join(when.lazy().select("term_id", "as_of").unique(), on=["term_id", "as_of"], how="semi")
+    begun = stays.filter(
+        pl.col("entered_on").is_null() | (pl.col("entered_on") <= pl.col("as_of")),
+        pl.col("planned_end_on") >= pl.col("as_of"),
+    )
+    gone = records.visible("exits", dates).filter(pl.col("exited_on") <= pl.col("as_of"))
+    here = begun.join(gone, on=["enrolment_id", "as_of"], how="anti").select("student_id", "enrolment_id", "as_of")
+    seats = (
+        records.visible("rosters", dates)
+        .filter(pl.col("begins_on").is_null() | (pl.col("begins_on") <= pl.col("as_of")))
+        .filter(pl.col("ends_on").is_null() | (pl.col("ends_on") > pl.col("as_of")))
+        .select("enrolment_id", "section_id", "as_of")
+    )
+    if unit == "student":
+        units = here.select("student_id", "as_of").unique()
+    elif unit == "enrolment":
+        # A class-relative feature needs to know the class; with several classes there is not one to name.
+        single = seats.group_by("enrolment_id", "as_of").agg(
+            pl.when(pl.len() == 1).then(pl.col("section_id").first()).alias("section_id")
+        )
+        units = here.join(single, on=["enrolment_id", "as_of"], how="left")
+    else:
+        units = here.join(seats, on=["enrolment_id", "as_of"], how="inner")
+        if unit == "skill":
+            taught = (
+                records.visible("assignments", dates)
+                .join(records.visible("assignment_skills", dates), on=["assignment_id", "as_of"])
+                .select("section_id", "skill_id", "as_of")
+                .unique()
+            )
+            units = units.join(taught, on=["section_id", "as_of"], how="inner")
+    keys = ["as_of", "student_id", "enrolment_id", "section_id", "skill_id"]
+    found = units.collect()
+    return Cohort.of(found.sort([key for key in keys if key in found.columns]), unit)

@@ -1,0 +1,509 @@
+"""Work that was due and what became of it, and the marks it earned.
+
+Exempt and banked work leaves the denominator: it was not asked of this student. A mark counts from the day it is
+known, not from the hand-in. Weights are whole basis points of the course's work, scores whole basis points of the
+best, so that sums are exact; where a course gives its work no weight, every piece weighs the same. Exams are not
+work to hand in and stay outside.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from features.catalog import Feature, Frame, derived, feature
+from features.records import Snapshot
+
+FEATURES: list[Feature] = []
+
+#: A share is counted in parts of this.
+WHOLE = 10_000
+
+
+def work(snapshot: Snapshot) -> pl.LazyFrame:
+    """One row per unit and piece of work asked of it, due or not.
+
+    ``due_age``: days since it was due, negative before. ``handed_in``: a hand-in is known. ``lead``: days before
+    the due date, negative when late. ``weight``: basis points of the course's work. ``score``: basis points of the
+    best, null until the mark is known.
+    """
+    listed = snapshot.reference("assignments").filter(pl.col("kind") != "exam", pl.col("due_on").is_not_null())
+    course = ["section_id", "as_of"]
+    total = pl.col("weight").sum().over(course)
+    listed = listed.with_columns(
+        (pl.when(total > 0).then(pl.col("weight") / total).otherwise(1 / pl.len().over(course)) * WHOLE)
+        .round().cast(pl.Int64).alias("weight")
+    )  # fmt: skip
+    asked = snapshot.table("rosters").select("row", *course).join(listed, on=course)
+    handed = snapshot.table("submissions").select("row", "assignment_id", "submitted_on")
+    rows = asked.join(handed, on=["row", "assignment_id"], how="left")
+    if snapshot.holds("results"):
+        marks = snapshot.table("results").select("row", "assignment_id", "status", "score", "marked_on")
+        rows = rows.join(marks, on=["row", "assignment_id"], how="left")
+    else:
+        rows = rows.with_columns(pl.lit(None, pl.String).alias("status"), pl.lit(None, pl.Float64).alias("score"),
+                                 pl.lit(None, pl.Date).alias("marked_on"))  # fmt: skip
+    return rows.filter(~pl.col("status").is_in(["exempt", "banked"]).fill_null(value=False)).select(
+        "row",
+        "kind",
+        "weight",
+        _days("as_of", "due_on").alias("due_age"),
+        _days("as_of", "submitted_on").alias("handed_age"),
+        _days("due_on", "submitted_on").clip(-60, 60).alias("lead"),
+        # A mark is proof of a hand-in even where the export lists no hand-in.
+        (pl.col("submitted_on").is_not_null() | pl.col("score").is_not_null()).alias("handed_in"),
+        (pl.col("score") / pl.col("max_score") * WHOLE).round().cast(pl.Int64).alias("score"),
+        _days("as_of", "marked_on").alias("marked_age"),
+    )
+
+
+def _days(later: str, earlier: str) -> pl.Expr:
+    return (pl.col(later) - pl.col(earlier)).dt.total_days().cast(pl.Int64)
+
+
+WORK = Frame("work", ("rosters", "assignments", "submissions"), work)
+MARKS = Frame("marks", ("rosters", "assignments", "submissions", "results"), work)
+
+
+def due(window: int | None = None) -> pl.Expr:
+    """Return whether work is due by the end of the as-of day (and came due in the last ``window`` days)."""
+    return pl.col("due_age") >= 0 if window is None else pl.col("due_age").is_between(0, window - 1)
+
+
+def missing(window: int | None = None) -> pl.Expr:
+    """Return whether work is due and no hand-in is known."""
+    return due(window) & ~pl.col("handed_in")
+
+
+def marked() -> pl.Expr:
+    """Return whether a mark is known."""
+    return pl.col("score").is_not_null()
+
+
+def share(part: str, whole: str) -> pl.Expr:
+    """Return a ratio of two features, null where the whole is nothing."""
+    return pl.when(pl.col(whole) > 0).then(pl.col(part) / pl.col(whole))
+
+
+# -- what was due, and what became of it ------------------------------------------------------------------------------
+
+
+@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="context", name="pieces of work due so far",
+         into=FEATURES)  # fmt: skip
+def work_due() -> pl.Expr:
+    """Pieces of work that have come due."""
+    return due().sum()
+
+
+@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="context", windows=(56,),
+         name="pieces of work due in the last {window} days", into=FEATURES, column="work_due")  # fmt: skip
+def work_due_lately(window: int) -> pl.Expr:
+    """Pieces of work that came due in the window."""
+    return due(window).sum()
+
+
+@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="strength",
+         name="pieces of due work handed in", into=FEATURES)  # fmt: skip
+def handed_in() -> pl.Expr:
+    """Pieces of due work with a hand-in, late ones included."""
+    return (due() & pl.col("handed_in")).sum()
+
+
+@derived(concept="coursework", unit="share", range=(0, 1), higher="strength", name="share of due work handed in",
+         says="has handed in {handed_in:.0f} of {work_due:.0f} pieces of work due so far", says_other="{value:.0%}",
+         relative_to="section", relative_input=False, model_input=False, into=FEATURES)  # fmt: skip
+def handed_in_share() -> pl.Expr:
+    """Share of the work due so far that was handed in."""
+    return share("handed_in", "work_due")
+
+
+@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="concern",
+         name="pieces of work missing", says="has {value:.0f} pieces of due work not handed in", says_other="{value:.0f}",
+         relative_to="section", into=FEATURES, column="missing")  # fmt: skip
+def missing_so_far() -> pl.Expr:
+    """Pieces of work due and not handed in."""
+    return missing().sum()
+
+
+@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="concern", windows=(56,),
+         name="pieces of work of the last {window} days missing", column="missing",
+         says="has not handed in {value:.0f} of {work_due_{window}d:.0f} pieces of work due in the last {window} days",
+         says_other="{value:.0f}", relative_to="section", relative_input=False, model_input=False, into=FEATURES)  # fmt: skip
+def missing_lately(window: int) -> pl.Expr:
+    """Pieces of work that came due in the window and are not handed in."""
+    return missing(window).sum()
+
+
+@feature(frame=WORK, concept="coursework", unit="basis points", range=(0, WHOLE), higher="context",
+         name="weight of the work due so far", into=FEATURES)  # fmt: skip
+def weight_due() -> pl.Expr:
+    """Weight of the work due so far, in basis points of the course's work."""
+    return pl.col("weight").filter(due()).sum()
+
+
+@feature(frame=WORK, concept="coursework", unit="basis points", range=(0, WHOLE + 100), higher="concern",
+         name="weight of the missing work", into=FEATURES)  # fmt: skip
+def weight_missing() -> pl.Expr:
+    """Weight of the work due and not handed in."""
+    return pl.col("weight").filter(missing()).sum()
+
+
+@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="concern",
+         name="pieces of due work handed in late", says="handed in {value:.0f} pieces of work after the due date",
+         says_other="{value:.0f}", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+def handed_in_late() -> pl.Expr:
+    """Pieces of due work handed in after their day."""
+    return (due() & (pl.col("lead") < 0)).sum()
+
+
+@derived(concept="coursework", unit="share", range=(0, 1), higher="concern", name="share of the work handed in that was late",
+         says="handed in {handed_in_late:.0f} of {handed_in:.0f} pieces of work after the due date", says_other="{value:.0%}",
+         relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+def late_share() -> pl.Expr:
+    """Late pieces over pieces handed in."""
+    return share("handed_in_late", "handed_in")
+
+
+@feature(frame=WORK, concept="coursework", unit="days", range=(-60_000, 60_000), higher="strength",
+         name="days before the due date, added up", into=FEATURES)  # fmt: skip
+def lead_total() -> pl.Expr:
+    """Days before due dates, added up over hand-ins; late ones count below zero."""
+    return pl.col("lead").filter(pl.col("handed_age") >= 0).sum()
+
+
+@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="context",
+         name="hand-ins with a date", into=FEATURES)  # fmt: skip
+def lead_count() -> pl.Expr:
+    """Hand-ins whose day is known."""
+    return (pl.col("handed_age") >= 0).sum()
+
+
+@derived(concept="coursework", unit="days", range=(-60, 60), higher="strength", name="days before the due date, on average",
+         says="hands work in {value:.1f} days before it is due, on average (below zero is late)", says_other="{value:.1f}",
+         relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+def lead_mean() -> pl.Expr:
+    """Average of days before the due date over hand-ins."""
+    return share("lead_total", "lead_count")
+
+
+@feature(frame=WORK, concept="coursework", unit="days", range=(-60, 60), higher="strength",
+         name="days before the due date, latest hand-in",
+         says="handed in the latest piece of work {value:.0f} days before it was due (below zero is late)",
+         says_other="{value:.0f} days", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+def lead_latest() -> pl.Expr:
+    """Lead of the latest hand-in; of several on one day, the best."""
+    return pl.col("lead").filter(pl.col("handed_age") == pl.col("handed_age").min()).max()
+
+
+@feature(frame=WORK, concept="coursework", unit="days", range=(0, 2000), higher="concern",
+         name="days since the latest hand-in", says="handed in work {value:.0f} days ago for the last time",
+         says_other="{value:.0f} days", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+def days_since_hand_in() -> pl.Expr:
+    """Days since the latest hand-in; null where there was none."""
+    return pl.col("handed_age").min()
+
+
+@feature(frame=WORK, concept="coursework", unit="days", range=(0, 2000), higher="context",
+         name="days since work last came due", model_input=False, into=FEATURES, says="had work come due {value:.0f} days ago")  # fmt: skip
+def days_since_due() -> pl.Expr:
+    """Days since a piece of work last came due."""
+    return pl.col("due_age").filter(due()).min()
+
+
+@feature(frame=WORK, concept="coursework", unit="days", range=(0, 2000), higher="context",
+         name="days since work came due that was handed in", into=FEATURES)  # fmt: skip
+def days_since_kept_due() -> pl.Expr:
+    """Days since the due date of the latest due piece that was handed in."""
+    return pl.col("due_age").filter(due() & pl.col("handed_in")).min()
+
+
+@derived(concept="coursework", unit="days", range=(-10, 2000), higher="concern", name="days of due dates passed by",
+         says="last kept a due date {value:.0f} days before the latest one", says_other="{value:.0f} days",
+         into=FEATURES)  # fmt: skip
+def days_passed_by() -> pl.Expr:
+    """Days from the latest due date that was kept to the latest due date; from the start where none was kept."""
+    return pl.coalesce("days_since_kept_due", "days_elapsed") - pl.col("days_since_due")
+
+
+@derived(concept="coursework", unit="share", range=(0, 1), higher="concern", windows=(56,), name="share of the last {window} days' work missing",
+         says="has not handed in {missing_{window}d:.0f} of {work_due_{window}d:.0f} pieces of work due in the last {window} days",
+         says_other="{value:.0%}", relative_to="section", into=FEATURES)  # fmt: skip
+def missing_share(window: int) -> pl.Expr:
+    """Missing pieces over due pieces of the window."""
+    return share(f"missing_{window}d", f"work_due_{window}d")
+
+
+@feature(frame=WORK, concept="coursework", unit="days", range=(-60, 60), higher="strength",
+         name="days before the due date, least", says="handed in one piece of work {value:.0f} days before it was due, the least so far "
+         "(below zero is late)", says_other="{value:.0f} days", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+def lead_least() -> pl.Expr:
+    """The least lead of any hand-in."""
+    return pl.col("lead").filter(pl.col("handed_age") >= 0).min()
+
+
+@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="strength",
+         name="pieces of work handed in before they are due", says="has handed in {value:.0f} pieces of work that are not due yet",
+         says_other="{value:.0f}", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+def handed_in_early() -> pl.Expr:
+    """Pieces that are handed in and not due yet."""
+    return (~due() & pl.col("handed_in")).sum()
+
+
+@feature(frame=WORK, concept="coursework", unit="days", range=(0, 2000), higher="context",
+         name="days until the next due date whose work is handed in", into=FEATURES)  # fmt: skip
+def days_to_kept_due() -> pl.Expr:
+    """Days until the next due date for which work is already handed in."""
+    return (-pl.col("due_age")).filter(~due() & pl.col("handed_in")).min()
+
+
+@feature(frame=WORK, concept="coursework", unit="days", range=(0, 2000), higher="context",
+         name="days until the next work is due", says="has work due in {value:.0f} days", into=FEATURES)  # fmt: skip
+def days_to_due() -> pl.Expr:
+    """Days until the next piece of work is due; null where nothing more is."""
+    return (-pl.col("due_age")).filter(~due()).min()
+
+
+@derived(concept="coursework", unit="yes or no", range=(0, 1), higher="strength", name="the next work is handed in already",
+         says="has handed in {value:.0%} of the work due next", says_other="{value:.0%}", relative_to="section",
+         into=FEATURES)  # fmt: skip
+def next_handed_in() -> pl.Expr:
+    """1 where work of the next due date is already handed in, 0 where not, null where nothing more is due."""
+    ready = (pl.col("days_to_kept_due") == pl.col("days_to_due")).fill_null(value=False)
+    return pl.when(pl.col("days_to_due").is_not_null()).then(ready.cast(pl.Float64))
+
+
+@feature(frame=WORK, concept="coursework", unit="basis points", range=(0, WHOLE + 100), higher="strength",
+         name="weight of work handed in before it is due", into=FEATURES, relative_to="section", model_input=False,
+         says="has already handed in work that is not due yet ({value:.0f} of 10,000 parts of the course's work)",
+         says_other="{value:.0f}")  # fmt: skip
+def weight_early() -> pl.Expr:
+    """Weight of work that is handed in and not due yet."""
+    return pl.col("weight").filter(~due() & pl.col("handed_in")).sum()
+
+
+# -- marks ------------------------------------------------------------------------------------------------------------
+
+
+@feature(frame=MARKS, concept="marks", unit="marks", range=(0, 1000), higher="context", name="marks known", into=FEATURES)
+def marks_known() -> pl.Expr:
+    """Number of marks known."""
+    return marked().sum()
+
+
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE + 100), higher="context",
+         name="weight of the work marked", into=FEATURES)  # fmt: skip
+def weight_marked() -> pl.Expr:
+    """Weight of the work whose mark is known."""
+    return pl.col("weight").filter(marked()).sum()
+
+
+@feature(frame=MARKS, concept="marks", unit="basis points squared", range=(0, 1e9), higher="strength",
+         name="marks times weights", into=FEATURES)  # fmt: skip
+def points() -> pl.Expr:
+    """Marks times weights, added up."""
+    return (pl.col("weight") * pl.col("score")).sum()
+
+
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, 1e8), higher="strength", name="marks added up",
+         into=FEATURES)  # fmt: skip
+def marks_total() -> pl.Expr:
+    """Marks added up."""
+    return pl.col("score").sum()
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="average mark",
+         says="has an average of {value:.0f} of 100 over {marks_known:.0f} marks", says_other="{value:.0f}",
+         relative_to="section", relative_input=False, model_input=False, into=FEATURES)  # fmt: skip
+def mark_mean() -> pl.Expr:
+    """Average of the known marks, each counted once."""
+    return share("marks_total", "marks_known") / 100
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="average mark by weight",
+         says="has an average of {value:.0f} of 100, counted by weight", says_other="{value:.0f}",
+         relative_to="section", into=FEATURES)  # fmt: skip
+def mark_mean_weighted() -> pl.Expr:
+    """Average of the known marks, counted by weight."""
+    return share("points", "weight_marked") / 100
+
+
+def _latest_mark() -> pl.Expr:
+    """Return the mark that became known last; of several on one day, the best."""
+    return pl.col("score").filter(pl.col("marked_age") == pl.col("marked_age").filter(marked()).min()).max()
+
+
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength", name="latest mark, in basis points",
+         into=FEATURES)  # fmt: skip
+def mark_latest_points() -> pl.Expr:
+    """The latest mark in basis points."""
+    return _latest_mark()
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="average of the marks before the latest",
+         into=FEATURES)  # fmt: skip
+def mark_earlier_mean() -> pl.Expr:
+    """Average of the marks before the latest: the student's own earlier pattern."""
+    earlier = pl.col("marks_known") - 1
+    return pl.when(earlier > 0).then((pl.col("marks_total") - pl.col("mark_latest_points")) / earlier / 100)
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="latest mark",
+         says="got {value:.0f} of 100 for the latest work marked", says_other="{value:.0f}",
+         earlier_label="average of the marks before", own_earlier="mark_earlier_mean", relative_to="section",
+         into=FEATURES)  # fmt: skip
+def mark_latest() -> pl.Expr:
+    """The mark that became known last."""
+    return pl.col("mark_latest_points") / 100
+
+
+@derived(concept="marks", unit="points", range=(-100, 100), higher="strength", name="latest mark against own earlier marks",
+         says="got {mark_latest:.0f} of 100 for the latest work marked, {value:+.0f} against the marks before",
+         says_other="{value:+.0f}", relative_to="section", into=FEATURES)  # fmt: skip
+def mark_change() -> pl.Expr:
+    """Latest mark minus the average of those before it."""
+    return pl.col("mark_latest") - pl.col("mark_earlier_mean")
+
+
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength", name="lowest mark, in basis points",
+         into=FEATURES)  # fmt: skip
+def mark_lowest_points() -> pl.Expr:
+    """The lowest mark in basis points."""
+    return pl.col("score").min()
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="lowest mark",
+         says="has a lowest mark of {value:.0f} of 100", says_other="{value:.0f}", relative_to="section", relative_input=False,
+         into=FEATURES)  # fmt: skip
+def mark_lowest() -> pl.Expr:
+    """The lowest mark known."""
+    return pl.col("mark_lowest_points") / 100
+
+
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength", name="highest mark, in basis points",
+         into=FEATURES)  # fmt: skip
+def mark_highest_points() -> pl.Expr:
+    """The highest mark in basis points."""
+    return pl.col("score").max()
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="highest mark",
+         says="has a highest mark of {value:.0f} of 100", says_other="{value:.0f}", relative_to="section",
+         into=FEATURES)  # fmt: skip
+def mark_highest() -> pl.Expr:
+    """The highest mark known."""
+    return pl.col("mark_highest_points") / 100
+
+
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength",
+         name="latest tutor-marked mark, in basis points", into=FEATURES)  # fmt: skip
+def tutor_marked_latest_points() -> pl.Expr:
+    """The latest mark that a person gave, in basis points."""
+    by_person = marked() & (pl.col("kind") == "tutor_marked")
+    return pl.col("score").filter(by_person & (pl.col("marked_age") == pl.col("marked_age").filter(by_person).min())).max()
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="latest tutor-marked mark",
+         says="got {value:.0f} of 100 for the latest tutor-marked work", says_other="{value:.0f}", relative_to="section",
+         model_input=False, into=FEATURES)  # fmt: skip
+def tutor_marked_latest() -> pl.Expr:
+    """The latest mark that a person gave."""
+    return pl.col("tutor_marked_latest_points") / 100
+
+
+@feature(frame=MARKS, concept="marks", unit="marks", range=(0, 1000), higher="concern", name="marks below 40 of 100",
+         says="has {value:.0f} marks below 40 of 100", says_other="{value:.0f}", relative_to="section", relative_input=False,
+         into=FEATURES)  # fmt: skip
+def marks_below_40() -> pl.Expr:
+    """Marks below 40 of 100."""
+    return (pl.col("score") < 4_000).sum()
+
+
+def _mean_of(kind: str, what: str) -> None:
+    """Register the average mark of one kind of work."""
+
+    @feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength",
+             column=f"{kind}_points_mean", name=f"average {what} mark, in basis points", into=FEATURES)  # fmt: skip
+    def mean() -> pl.Expr:
+        # A mean of whole numbers below 2**53 is one exact sum and one division: the order of rows cannot matter.
+        return pl.col("score").filter(pl.col("kind") == kind).mean()
+
+    @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", column=f"{kind}_mean",
+             name=f"average {what} mark", says=f"has an average of {{value:.0f}} of 100 in {what} work",
+             says_other="{value:.0f}", relative_to="section", relative_input=kind == "computer_marked",
+             into=FEATURES)  # fmt: skip
+    def hundredths() -> pl.Expr:
+        return pl.col(f"{kind}_points_mean") / 100
+
+    del mean, hundredths
+
+
+for _kind, _what in {"tutor_marked": "tutor-marked", "computer_marked": "computer-marked"}.items():
+    _mean_of(_kind, _what)
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength",
+         name="marks secured so far, missing work as zero",
+         says="has {value:.0f} of 100 over the work marked or missing so far, missing work counted as zero",
+         says_other="{value:.0f}", relative_to="section", into=FEATURES)  # fmt: skip
+def secured() -> pl.Expr:
+    """Points over the weight that was marked or is missing: what the marks so far are worth."""
+    settled = pl.col("weight_marked") + pl.col("weight_missing")
+    return pl.when(settled > 0).then(pl.col("points") / settled / 100)
+
+
+@feature(frame=MARKS, concept="marks", unit="basis points squared", range=(0, 1e9), higher="strength",
+         name="marks times weights of due work", into=FEATURES)  # fmt: skip
+def points_due() -> pl.Expr:
+    """Marks times weights over work that is due."""
+    return (pl.col("weight") * pl.col("score")).filter(due()).sum()
+
+
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE + 100), higher="context",
+         name="weight of the due work marked", into=FEATURES)  # fmt: skip
+def weight_due_marked() -> pl.Expr:
+    """Weight of the due work whose mark is known."""
+    return pl.col("weight").filter(due() & marked()).sum()
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength",
+         name="marks secured in due work, missing work as zero",
+         says="has {value:.0f} of 100 over the due work that is marked or missing, missing work counted as zero",
+         says_other="{value:.0f}", into=FEATURES)  # fmt: skip
+def secured_due() -> pl.Expr:
+    """The same as :func:`secured` over due work only."""
+    settled = pl.col("weight_due_marked") + pl.col("weight_missing")
+    return pl.when(settled > 0).then(pl.col("points_due") / settled / 100)
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength",
+         name="average mark, each piece alike, missing work as zero",
+         says="has an average of {value:.0f} of 100 when each missing piece counts as zero", says_other="{value:.0f}",
+         relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+def secured_evenly() -> pl.Expr:
+    """Average over marked and missing pieces, each counted once."""
+    settled = pl.col("marks_known") + pl.col("missing")
+    return pl.when(settled > 0).then(pl.col("marks_total") / settled / 100)
+
+
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE + 100), higher="context",
+         name="weight of all work asked of the student", into=FEATURES)  # fmt: skip
+def weight_asked() -> pl.Expr:
+    """Weight of all work, due or not; exempt and banked work is not asked."""
+    return pl.col("weight").sum()
+
+
+@derived(concept="marks", unit="of 100", range=(-100, 300), higher="concern",
+         name="average mark needed in the remaining work to reach 40",
+         says="needs an average of {value:.0f} of 100 in the remaining work to reach 40 (below zero: reached already)",
+         says_other="{value:.0f}", relative_to="section", into=FEATURES)  # fmt: skip
+def needed_for_40() -> pl.Expr:
+    """What the work that is neither marked nor missing must bring on average for 40 in all; capped at -100 and 300."""
+    left = pl.col("weight_asked") - pl.col("weight_marked") - pl.col("weight_missing")
+    return pl.when(left > 0).then(((4_000 * pl.col("weight_asked") - pl.col("points")) / left / 100).clip(-100, 300))
+
+
+@derived(concept="marks", unit="of 100", range=(-2, 100), higher="strength", name="best course mark still within reach",
+         says="can still reach {value:.0f} of 100 in the course's work", says_other="{value:.0f}", into=FEATURES)  # fmt: skip
+def within_reach() -> pl.Expr:
+    """100 minus what marks and missing work have already cost, by weight."""
+    lost = WHOLE * (pl.col("weight_marked") + pl.col("weight_missing")) - pl.col("points")
+    return 100 - lost / (WHOLE * 100)

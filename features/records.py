@@ -1,0 +1,315 @@
+"""A school's records, and the one gate of time.
+
+:class:`SchoolRecords` holds the canonical tables, lazily, in buckets by student. :meth:`SchoolRecords.known_at` is
+the only way from records to features: of every row it lets through the latest version known by the end of the
+as-of day, and nothing later. Labels leave by another door, :meth:`SchoolRecords.labels`, and group facts by a
+third, :meth:`SchoolRecords.audit`; neither can be reached from a snapshot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from features.problems import NotFound, Problem, Refused
+from features.tables import GRAIN_KEYS, TABLES, VERSION_COLUMNS, Grain, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Known since before anybody asked: what is published ahead of enrolment.
+EVER = date(1900, 1, 1)
+
+#: About how many rows of its largest table one bucket holds: small enough for a laptop, large enough to be quick.
+ROWS_PER_BUCKET = 5_000_000
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Who is looked at and when: one row per unit and as-of date.
+
+    ``frame`` has ``student_id``, ``enrolment_id``, ``section_id``, ``skill_id`` (null where the unit is coarser) and
+    ``as_of``. A single student at one date is a cohort of one row.
+    """
+
+    frame: pl.DataFrame
+    unit: Grain
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, unit: Grain) -> Cohort:
+        """Return a cohort with its columns in order; raise :class:`ValueError` where a key of the unit is missing."""
+        columns = [*GRAIN_KEYS["skill"], "as_of"]
+        missing = [name for name in (*GRAIN_KEYS[unit], "as_of") if name not in frame.columns]
+        if missing:
+            raise ValueError(f"a cohort of {unit}s needs {', '.join(missing)}")
+        absent = [pl.lit(None, pl.String).alias(name) for name in columns if name not in frame.columns]
+        return cls(frame.with_columns(absent).select(columns), unit)
+
+
+@dataclass(frozen=True)
+class SchoolRecords:
+    """The canonical tables of one tenant.
+
+    ``parts`` holds, for each table, one lazy frame per bucket (one in all for tables that belong to no student).
+    ``versioned`` names the tables in which some row has more than one version or a deletion: the others need no
+    search for the latest. ``single_section`` tells that every enrolment is in exactly one class, as in OULAD,
+    where a module presentation is both.
+    """
+
+    tenant: str
+    parts: Mapping[str, tuple[pl.LazyFrame, ...]]
+    versioned: frozenset[str]
+    single_section: bool
+    digest: str = ""
+
+    # -- making ----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_frames(cls, tables: Mapping[str, pl.DataFrame], tenant: str = "default", digest: str = "") -> SchoolRecords:
+        """Return records over frames in memory, in one bucket. The frames are trusted: a source has checked them.
+
+        Version columns that are absent are filled: ``known_on`` with the event's date plus the table's lag.
+        """
+        complete = {name: with_versions(frame, TABLES[name], tenant) for name, frame in tables.items()}
+        versioned = frozenset(name for name, frame in complete.items() if _has_versions(frame, TABLES[name]))
+        return cls(
+            tenant,
+            {name: (frame.lazy(),) for name, frame in complete.items()},
+            versioned,
+            _single_section(complete.get("rosters")),
+            digest,
+        )
+
+    @classmethod
+    def from_pandas(cls, tables: Mapping[str, pd.DataFrame], tenant: str = "default") -> SchoolRecords:
+        """Return records from pandas frames in the canonical columns, checked as a file would be.
+
+        Raises :class:`Refused` with every problem at once: nothing is quarantined in silence on this way in.
+        """
+        from features.sources.tables import check_frames
+
+        return check_frames({name: pl.from_pandas(frame) for name, frame in tables.items()}, tenant)
+
+    def write(self, folder: Path, buckets: int | None = None) -> SchoolRecords:
+        """Write the records as Parquet in buckets by student and return them opened from there.
+
+        The folder appears complete or not at all: a killed run leaves nothing that could be mistaken for records.
+        """
+        tables = {name: pl.concat(list(parts)).collect() for name, parts in self.parts.items()}
+        largest = max((frame.height for frame in tables.values()), default=0)
+        count = buckets or max(1, -(-largest // ROWS_PER_BUCKET))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            for name, frame in tables.items():
+                (building / name).mkdir()
+                if count > 1 and TABLES[name].by_student:
+                    numbers = frame.select("student_id").unique().with_columns(bucket=_bucket_numbers(count))
+                    split = frame.join(numbers, on="student_id").partition_by("bucket", as_dict=True, include_key=False)
+                    for number in range(count):
+                        part = split.get((number,), frame.clear())
+                        part.write_parquet(building / name / f"bucket-{number:04d}.parquet", metadata=_labels_of(name))
+                else:
+                    frame.write_parquet(building / name / "bucket-0000.parquet", metadata=_labels_of(name))
+            manifest = {
+                "tenant": self.tenant,
+                "buckets": count,
+                "versioned": sorted(self.versioned),
+                "single_section": self.single_section,
+                "digest": self.digest,
+                "rows": {name: frame.height for name, frame in tables.items()},
+            }
+            (building / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
+            if folder.exists():
+                shutil.rmtree(folder)
+            building.rename(folder)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        return self.open(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> SchoolRecords:
+        """Return the records that lie in ``folder``; raise :class:`NotFound` where there are none."""
+        try:
+            manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+        except FileNotFoundError:
+            raise NotFound(f"There are no records in {folder.name}. Read an export into it first.") from None
+        parts = {
+            name: tuple(pl.scan_parquet(path) for path in sorted((folder / name).glob("bucket-*.parquet")))
+            for name in manifest["rows"]
+        }
+        return cls(manifest["tenant"], parts, frozenset(manifest["versioned"]), manifest["single_section"], manifest["digest"])
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    @property
+    def buckets(self) -> int:
+        """Number of buckets: independent units of work, since a student's features need that student's rows only."""
+        return max((len(parts) for parts in self.parts.values()), default=1)
+
+    def bucket(self, number: int) -> SchoolRecords:
+        """Return the records of the students of one bucket, with what belongs to no student."""
+        return replace(self, parts={n: (p[number if len(p) > 1 else 0],) for n, p in self.parts.items()})
+
+    def holds(self, table: str) -> bool:
+        """Whether the school sent this table at all. One that was sent empty is held; one not sent is unknown."""
+        return table in self.parts
+
+    def _rows(self, table: str) -> pl.LazyFrame:
+        if table not in self.parts:
+            return pl.LazyFrame(schema=TABLES[table].schema)
+        parts = self.parts[table]
+        return parts[0] if len(parts) == 1 else pl.concat(list(parts))
+
+    def known_at(self, cohort: pl.DataFrame, grain: Grain) -> Snapshot:
+        """Return what was known of each unit by the end of its as-of day. This is the only cut in time.
+
+        ``cohort`` has ``row``, the keys of ``grain`` and ``as_of``, each row once.
+        """
+        return Snapshot(self, cohort.lazy(), grain)
+
+    def visible(self, table: str, when: pl.LazyFrame) -> pl.LazyFrame:
+        """Return the rows of ``table`` known at each date of ``when`` (column ``as_of``), for all students.
+
+        This is the same gate as :meth:`known_at`, for tables that are read whole: who is enrolled, what is due.
+        """
+        return self._known(table, self._rows(table).join(when.select("as_of").unique(), how="cross"), ("as_of",))
+
+    def _known(self, table: str, rows: pl.LazyFrame, each: tuple[str, ...]) -> pl.LazyFrame:
+        """Cut rows that carry ``as_of`` to the versions known by the end of that day."""
+        seen = rows.filter(pl.col("known_on") <= pl.col("as_of"))
+        if table in self.versioned:
+            # A deletion is a version: it must win over what it deletes before it is dropped itself.
+            key = [*each, *TABLES[table].natural_key]
+            seen = seen.filter(pl.col("known_on") == pl.col("known_on").max().over(key)).filter(~pl.col("deleted"))
+        return seen.drop("tenant", "known_on", "deleted")
+
+    def labels(self, table: str) -> pl.LazyFrame:
+        """Return a table with its label columns and ``known_on``, every version, for targets only."""
+        return self._rows(table)
+
+    def audit(self, table: str, as_of: date) -> pl.DataFrame:
+        """Return group facts as known at a date. Only the fairness audit calls this (a test sees to it)."""
+        return self.visible(table, pl.LazyFrame({"as_of": [as_of]})).collect()
+
+    def reference(self, table: str, as_of: date) -> pl.DataFrame:
+        """Return a table that belongs to no student, such as sections, as known at a date."""
+        if TABLES[table].by_student:
+            raise ValueError(f"{table} holds students' rows: read it through known_at")
+        return self.visible(table, pl.LazyFrame({"as_of": [as_of]})).drop("as_of").collect()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was known of each unit of a cohort at its as-of date."""
+
+    records: SchoolRecords
+    units: pl.LazyFrame
+    grain: Grain
+
+    def holds(self, table: str) -> bool:
+        """Whether the school sent this table."""
+        return self.records.holds(table)
+
+    def table(self, name: str) -> pl.LazyFrame:
+        """Return the rows of a table known to each unit: ``row``, ``as_of`` and the columns a feature may read.
+
+        Rows join on the keys that table and unit share, the keys stay. Raises :class:`Refused` where the table
+        holds nothing that a feature may read: demographics, for one.
+        """
+        table = _readable(name)
+        if not table.by_student:
+            raise ValueError(f"{name} belongs to no student: read it through reference()")
+        keys = [key for key in GRAIN_KEYS[self.grain] if any(column.name == key for column in table.columns)]
+        allowed = [column for column in table.used_for("feature", "join") if column not in keys]
+        rows = self.records._rows(name).select(*keys, *allowed, *VERSION_COLUMNS)
+        joined = self.units.select("row", "as_of", *keys).join(rows, on=keys)
+        return self.records._known(name, joined, ("row",))
+
+    def reference(self, name: str) -> pl.LazyFrame:
+        """Return the rows of a table of no student, such as assignments, known at each as-of date (``as_of``)."""
+        table = _readable(name)
+        if table.by_student:
+            raise ValueError(f"{name} holds students' rows: read it through table()")
+        return self.records.visible(name, self.units).select("as_of", *table.used_for("feature", "join"))
+
+
+def _readable(name: str) -> Table:
+    table = TABLES[name]
+    if table.used_for("feature") or name in _STRUCTURE:
+        return table
+    raise Refused(
+        [
+            Problem(
+                "use_not_permitted",
+                f"table {name}",
+                "no column of it may be used by a feature",
+                "Its columns are for joining, labels, display or the audit: see features/tables.py.",
+            )
+        ],
+        "A feature asked for what no feature may see",
+    )
+
+
+#: Tables without a feature of their own that features need to join through.
+_STRUCTURE = frozenset({"rosters", "exits", "assignment_skills"})
+
+
+def with_versions(frame: pl.DataFrame, table: Table, tenant: str) -> pl.DataFrame:
+    """Return a table's frame with every column of its schema, the version columns filled where absent."""
+    known = (
+        (pl.col(table.event) + pl.duration(days=table.lag_days)).fill_null(EVER)
+        if table.event and table.event in frame.columns
+        else pl.lit(EVER)
+    )
+    filled = frame.with_columns(
+        *([] if "tenant" in frame.columns else [pl.lit(tenant).alias("tenant")]),
+        *([known.cast(pl.Date).alias("known_on")] if "known_on" not in frame.columns
+          else [pl.col("known_on").fill_null(known)]),
+        *([] if "deleted" in frame.columns else [pl.lit(value=False).alias("deleted")]),
+    )  # fmt: skip
+    return filled.select(
+        (pl.col(name) if name in filled.columns else pl.lit(None).alias(name)).cast(dtype)
+        for name, dtype in table.schema.items()
+    )
+
+
+def digest_of(*parts: object) -> str:
+    """Return a short digest of values, for naming what was made from them."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _has_versions(frame: pl.DataFrame, table: Table) -> bool:
+    if frame["deleted"].any():
+        return True
+    key = list(table.natural_key)
+    return bool(key) and frame.height > 1 and bool(frame.select(pl.struct(key).is_duplicated().any()).item())
+
+
+def _single_section(rosters: pl.DataFrame | None) -> bool:
+    if rosters is None or rosters.is_empty():
+        return False
+    return bool(rosters.group_by("student_id", "enrolment_id").agg(pl.col("section_id").n_unique())["section_id"].max() == 1)
+
+
+def _bucket_numbers(count: int) -> pl.Expr:
+    """Number students by CRC-32, which is the same on every machine and in every version, unlike a frame's hash."""
+    return pl.col("student_id").map_elements(lambda key: zlib.crc32(key.encode()) % count, return_dtype=pl.Int64)
+
+
+def _labels_of(table: str) -> dict[str, str]:
+    """Return the sensitivity and use of each column, to travel in the file's own metadata."""
+    return {column.name: f"{column.sensitivity};{column.use}" for column in TABLES[table].columns}

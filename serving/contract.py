@@ -1,0 +1,138 @@
+"""What the HTTP service needs from the room that scores, and what it can be told.
+
+The service knows no model, no feature and no school: it hands a checked request to a :class:`Desk` and turns what
+comes back, or what is raised, into an answer. Tests put a desk of cardboard in its place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+from features.problems import HomeroomError, NotFound, Problem, Refused
+
+#: Names the settings in the environment: BentoML starts its workers as processes of their own.
+SETTINGS_VARIABLE = "HOMEROOM_SERVE"
+
+#: Names the function that opens the desk, as ``module:function``.
+DESK_VARIABLE = "HOMEROOM_DESK"
+
+
+class NoModel(NotFound):
+    """No model has been promoted yet, so that nothing can be scored. The service answers 503 and stays up."""
+
+
+class NotYours(HomeroomError):
+    """Something that exists but that this key may not have. The service answers 403."""
+
+
+class Desk(Protocol):
+    """Where a request is worked on.
+
+    Every method may be called from several threads at once. A :class:`~features.problems.Refused` becomes 422 with
+    all its problems, :class:`NoModel` 503, :class:`NotYours` 403, any other :class:`~features.problems.NotFound` 404,
+    with the words of the error as the message; they go to the sender of the request and to nobody else. Anything
+    else becomes a 500 that says nothing.
+    """
+
+    def score(self, body: dict[str, object], tenant: str, audience: str) -> dict[str, object]:
+        """Score the students whose records are in ``body``, which has the outer form of :data:`SCORE_EXAMPLE`."""
+
+    def score_stored(self, student_ids: list[str], tenant: str, audience: str) -> dict[str, object]:
+        """Score the latest stored snapshot of students that ``tenant`` owns."""
+
+    def model_card(self, target: str, prediction_id: str | None, tenant: str) -> dict[str, object]:
+        """Return the card of the model in use for ``target``, or of the version behind one prediction."""
+
+    def example(self) -> None:
+        """Score a built-in example student, so that a service says it is ready only when it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """What a service is told when it starts.
+
+    ``max_waiting`` is how many requests one worker holds at a time, the one it works on included; the next one is
+    told to come back (429). ``timeout_s`` bounds reading a request and, apart from that, answering it.
+    """
+
+    home: Path = Path(".homeroom")
+    database_url: str = ""
+    max_body_bytes: int = 10_000_000
+    workers: int = 1
+    timeout_s: float = 30.0
+    max_students: int = 1000
+    max_waiting: int = 64
+
+    @classmethod
+    def from_mapping(cls, given: Mapping[str, object]) -> ServeSettings:
+        """Return the settings with defaults where nothing is given, every path absolute.
+
+        Raises :class:`~features.problems.Refused` with every unknown key and every value of the wrong kind at once.
+        """
+        known = {field.name: field.default for field in fields(cls)}
+        problems = [
+            Problem("setting", f"serve.{name}", "There is no such setting", f"The settings are {', '.join(known)}.")
+            for name in given
+            if name not in known
+        ]
+        for name, value in given.items():
+            kind = (str, Path) if name in ("home", "database_url") else (int, float) if name == "timeout_s" else (int,)
+            wrong = not isinstance(value, kind) or isinstance(value, bool)
+            if name in known and (wrong or (isinstance(value, int | float) and value <= 0)):
+                wanted = "text" if str in kind else "a number above 0"
+                problems.append(Problem("setting", f"serve.{name}", f"It must be {wanted}", "Correct the setting."))
+        if problems:
+            raise Refused(problems, "The settings of the service were refused")
+        told = cls(**given)  # type: ignore[arg-type]
+        home = Path(told.home).expanduser().resolve()
+        url = told.database_url or f"sqlite:///{home / 'homeroom.db'}"
+        if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+            # Workers run in another folder than the one that a relative path was written for.
+            url = f"sqlite:///{Path(url.removeprefix('sqlite:///')).resolve()}"
+        return replace(told, home=home, database_url=url)
+
+    @classmethod
+    def from_environment(cls) -> ServeSettings:
+        """Read the settings that :func:`serving.launch.serve` left in the environment."""
+        given = json.loads(os.environ.get(SETTINGS_VARIABLE, "{}"))
+        return cls.from_mapping(given)
+
+    def as_json(self) -> str:
+        """Return the settings as the environment carries them to the workers."""
+        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        return json.dumps(told | {"home": str(self.home)})
+
+
+def open_chosen_desk(home: Path) -> Desk:
+    """Open the desk that the environment names, by default Homeroom's own."""
+    module, _, function = os.environ.get(DESK_VARIABLE, "serving.desk:open_desk").partition(":")
+    opener: Callable[[Path], Desk] = getattr(import_module(module), function)
+    return opener(home)
+
+
+#: A request as the reference and the home page show it.
+SCORE_EXAMPLE: Mapping[str, object] = {
+    "as_of": "2026-11-13",
+    "students": [
+        {
+            "student_id": "S-104",
+            "enrolments": [
+                {
+                    "enrolment_id": "E-77",
+                    "organisation_id": "lincoln",
+                    "entered_on": "2026-08-31",
+                    "planned_end_on": "2027-06-11",
+                }
+            ],
+        }
+    ],
+}
+
+#: The same for students whose records are already here.
+STORED_EXAMPLE: Mapping[str, object] = {"student_ids": ["S-104"]}

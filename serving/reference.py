@@ -1,0 +1,122 @@
+"""The OpenAPI document at /docs.json: BentoML's own, corrected to what really answers here.
+
+BentoML describes the two API functions. It does not know the keys, the shape of our refusals or the routes beside
+its own, and it names itself as the contact and lists addresses that the guard keeps closed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from serving.contract import SCORE_EXAMPLE, STORED_EXAMPLE
+from serving.guard import ENTRIES
+
+_SAYS = (
+    "Scores of students with their reasons, gaps in skills and help that exists. Decision support only: a score is a "
+    "reason to look and to ask, never a finding about a student."
+)
+
+_REFUSALS = {
+    "400": "The body is malformed.",
+    "401": "There is no key, or a bad one.",
+    "403": "It belongs to somebody else.",
+    "404": "There is no such thing.",
+    "413": "The body is too large.",
+    "422": "The records were refused; every problem is listed.",
+    "429": "Too many requests are waiting.",
+    "500": "Something went wrong on our side.",
+    "503": "No model has been promoted yet.",
+    "504": "The answer took too long.",
+}
+
+_ERROR: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "hint", "problems", "request_id"],
+            "properties": {
+                "code": {"type": "string", "description": "A word for programs."},
+                "message": {"type": "string", "description": "What went wrong."},
+                "hint": {"type": "string", "description": "What to do about it."},
+                "request_id": {"type": "string", "description": "Finds the request in the log."},
+                "problems": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["where", "problem", "hint"],
+                        "properties": {
+                            "where": {"type": "string"},
+                            "problem": {"type": "string"},
+                            "hint": {"type": "string"},
+                            "code": {"type": "string"},
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
+
+_OPEN_ROUTES = {
+    "/": ("This service in a few words.", "text/html"),
+    "/livez": ("The process is alive.", "text/plain"),
+    "/readyz": ("A model is in use and has just scored an example student.", "text/plain"),
+    "/metrics": ("Counts and times of requests, for Prometheus.", "text/plain"),
+    "/docs.json": ("This document.", "application/json"),
+}
+
+_CARD: dict[str, Any] = {
+    "description": "The model card of the model in use for a target, or of the very version behind a prediction.",
+    "operationId": "model_card",
+    "parameters": [
+        {"name": "target", "in": "path", "required": True, "schema": {"type": "string"}, "example": "dropout"},
+        {
+            "name": "prediction_id",
+            "in": "query",
+            "required": False,
+            "schema": {"type": "string"},
+            "description": "Asks for the card of the version that made this prediction.",
+        },
+    ],
+}
+
+
+def reference(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the document, made from the one that BentoML generates for its API functions."""
+    schemas = {
+        name: schema for name, schema in found["components"]["schemas"].items() if name.startswith(("Score", "Stored", "score"))
+    }
+    paths: dict[str, Any] = {
+        path: {"get": {"description": says, "responses": {"200": {"description": says, "content": {kind: {}}}}}}
+        for path, (says, kind) in _OPEN_ROUTES.items()
+    }
+    for path, example in (("/score", SCORE_EXAMPLE), ("/students/score", STORED_EXAMPLE)):
+        post = found["paths"][path]["post"]
+        for media in post["requestBody"]["content"].values():
+            media["example"] = example
+        post["requestBody"]["required"] = True
+        paths[path] = {"post": _guarded(post, post["responses"])}
+    answer = {"200": {"description": "The card.", "content": {"application/json": {"schema": {"type": "object"}}}}}
+    paths["/model-card/{target}"] = {"get": _guarded(dict(_CARD), answer)}
+    assert set(paths) == {entry.path for entry in ENTRIES}, "a route is missing from the reference, or is only there"
+    return {
+        "openapi": found["openapi"],
+        "info": {"title": "Homeroom", "description": _SAYS, "version": "1"},
+        "servers": [{"url": "."}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas | {"Error": _ERROR},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _guarded(operation: dict[str, Any], answers: dict[Any, Any]) -> dict[str, Any]:
+    """Return an operation that needs a key and refuses in our shape."""
+    shape = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    refusals = {status: {"description": says, "content": shape} for status, says in _REFUSALS.items()}
+    good = next(answer for status, answer in answers.items() if str(status) == "200")
+    operation.pop("tags", None)
+    return operation | {"security": [{"key": []}], "responses": {"200": good} | refusals}

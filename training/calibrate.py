@@ -1,0 +1,106 @@
+"""From a model's score to a frequency of the past.
+
+Scores become probabilities by logistic calibration (Platt 1999), fitted on predictions of models that did not see
+the student. It is strictly monotone, so it changes no ranking. Beside it stands a plain table of the past: students
+in ten groups of similar scores, how many there were, and how many had the outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import beta
+from sklearn.linear_model import LogisticRegression
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Students of the past with similar scores: from this probability on, how many, and how many had the outcome."""
+
+    least: float
+    students: int
+    happened: int
+    low: float
+    high: float
+
+    @property
+    def share(self) -> float:
+        """Share that had the outcome."""
+        return self.happened / self.students if self.students else 0.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """``probability = 1 / (1 + exp(-(slope * raw + intercept)))``, and the table of the past.
+
+    The 80% interval of a probability carries the width of its group's Jeffreys interval: how far the frequency
+    among that many students could have come out by chance. It does not cover a change of the world; the card shows
+    how often the next term's frequencies fell inside.
+    """
+
+    slope: float
+    intercept: float
+    patterns: tuple[Pattern, ...]
+
+    def probability(self, raw: Floats) -> Floats:
+        """Return calibrated probabilities of raw scores (log-odds), any shape."""
+        return 1.0 / (1.0 + np.exp(-(self.slope * raw + self.intercept)))
+
+    def pattern(self, probability: float) -> Pattern:
+        """Return the group of past students that a probability falls in."""
+        found = self.patterns[0]
+        for pattern in self.patterns:
+            if probability >= pattern.least:
+                found = pattern
+        return found
+
+    def interval(self, probability: float) -> tuple[float, float]:
+        """Return the 80% interval around a probability, within [0, 1]."""
+        pattern = self.pattern(probability)
+        low = probability + pattern.low - pattern.share
+        high = probability + pattern.high - pattern.share
+        return max(0.0, min(low, probability)), min(1.0, max(high, probability))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for the model's file."""
+        return {"slope": self.slope, "intercept": self.intercept, "patterns": [asdict(one) for one in self.patterns]}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Calibration:
+        """Return what :meth:`as_dict` wrote."""
+        return cls(found["slope"], found["intercept"], tuple(Pattern(**one) for one in found["patterns"]))
+
+
+def fit(raw: Floats, label: npt.NDArray[np.int8], units: Sequence[str], groups: int = 10) -> Calibration:
+    """Fit the calibration on scores of students whom the scoring model did not see.
+
+    Args:
+        raw: scores in log-odds, shape ``(rows,)``.
+        label: 0 or 1, shape ``(rows,)``.
+        units: whose row it is; a student seen at several dates counts once per group.
+        groups: number of groups of similar scores.
+
+    """
+    line = LogisticRegression(C=np.inf, max_iter=1000).fit(raw[:, None], label)
+    slope, intercept = float(line.coef_[0, 0]), float(line.intercept_[0])
+    if slope <= 0:  # a model that ranks no better than chance: say the base rate, and keep the order
+        rate = float(np.clip(label.mean(), 1e-6, 1 - 1e-6))
+        slope, intercept = 1e-6, float(np.log(rate / (1 - rate)))
+    chance = 1.0 / (1.0 + np.exp(-(slope * raw + intercept)))
+    edges = np.unique(np.quantile(chance, np.linspace(0, 1, groups + 1)[:-1]))
+    which = np.clip(np.searchsorted(edges, chance, side="right") - 1, 0, None)
+    _, who = np.unique(np.asarray(units), return_inverse=True)
+    patterns = []
+    for number, least in enumerate(edges):
+        mine = which == number
+        students, first = np.unique(who[mine], return_index=True)
+        happened = int(label[mine][first].sum())
+        low, high = beta.ppf([0.1, 0.9], happened + 0.5, len(students) - happened + 0.5)
+        patterns.append(Pattern(float(least) if number else 0.0, len(students), happened, float(low), float(high)))
+    return Calibration(slope, intercept, tuple(patterns))

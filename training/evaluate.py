@@ -1,0 +1,153 @@
+"""Judgement: how good a list is at the length that a school can work through, and whether a figure can be trusted.
+
+A list has a capacity, a share of the students looked at on a day. Recall at capacity is the share of those with the
+outcome who are on the list; precision at capacity is the share of the list that had it. Days are never mixed when a
+list is cut: each as-of day has its own. Ties at the line are cut by a fixed hash of the student, never by file order.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Figures of one list; null where there is only one outcome to tell apart."""
+
+    rows: int
+    positives: int
+    auc: float | None
+    average_precision: float | None
+    precision_at_capacity: float | None
+    recall_at_capacity: float | None
+    brier: float | None = None
+    ece: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, rounded to six places."""
+        return {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """How much more of those with the outcome a list finds than a baseline's list of the same length."""
+
+    baseline: str
+    gain: float
+    low: float
+    high: float
+
+    @property
+    def beaten(self) -> bool:
+        """Whether the whole interval lies above zero."""
+        return self.low > 0
+
+
+def ties(units: Sequence[str]) -> Floats:
+    """Return a fixed number in [0, 1) for each unit, to cut ties at the line by."""
+    unique, where = np.unique(np.asarray(units), return_inverse=True)
+    numbers = np.array([zlib.crc32(f"tie:{unit}".encode()) / 2**32 for unit in unique])
+    return np.asarray(numbers[where], dtype=np.float64)
+
+
+def on_list(score: Floats, day: npt.NDArray[Any], tie: Floats, capacity: float) -> npt.NDArray[np.bool_]:
+    """Return who is on the list: on each day the first ``ceil(capacity * n)`` by score, ties by ``tie``."""
+    chosen = np.zeros(len(score), dtype=bool)
+    for one in np.unique(day):
+        rows = np.flatnonzero(day == one)
+        order = rows[np.lexsort((tie[rows], -score[rows]))]
+        chosen[order[: int(np.ceil(capacity * len(rows)))]] = True
+    return chosen
+
+
+def measure(
+    score: Floats, label: Labels, day: npt.NDArray[Any], tie: Floats, capacity: float, chance: Floats | None = None
+) -> Metrics:
+    """Return the figures of a score.
+
+    Args:
+        score: higher means more concern, shape ``(rows,)``.
+        label: 0 or 1.
+        day: the as-of point of each row; lists are cut within it.
+        tie: see :func:`ties`.
+        capacity: share of the students of a day that a list holds.
+        chance: calibrated probabilities, where the score has them.
+
+    """
+    positives = int(label.sum())
+    both = 0 < positives < len(label)
+    chosen = on_list(score, day, tie, capacity)
+    hits = int(label[chosen].sum())
+    return Metrics(
+        len(label),
+        positives,
+        float(roc_auc_score(label, score)) if both else None,
+        float(average_precision_score(label, score)) if both else None,
+        hits / int(chosen.sum()) if chosen.any() else None,
+        hits / positives if positives else None,
+        float(brier_score_loss(label, chance)) if chance is not None and len(label) else None,
+        calibration_error(chance, label) if chance is not None and len(label) else None,
+    )
+
+
+def calibration_error(chance: Floats, label: Labels, groups: int = 10) -> float:
+    """Return the mean distance between probability and frequency over groups of equal size (ECE)."""
+    order = np.argsort(chance, kind="stable")
+    parts = [part for part in np.array_split(order, groups) if len(part)]
+    return float(sum(len(part) * abs(chance[part].mean() - label[part].mean()) for part in parts) / len(label))
+
+
+def gains(
+    score: Floats, baselines: Mapping[str, Floats], label: Labels, day: npt.NDArray[Any], units: Sequence[str],
+    capacity: float, draws: int, seed: int,
+) -> list[Gain]:  # fmt: skip
+    """Return the gain in recall at capacity over each baseline, with a 95% interval by bootstrap over students.
+
+    Each draw resamples students with all their rows, cuts every day's list anew at the same share of the drawn
+    students, and compares both lists on the same draw.
+    """
+    names, who = np.unique(np.asarray(units), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws).astype(np.float32)
+    tie = ties(units)
+    model = _recalls(score, label, day, tie, who, drawn, capacity)
+    found = []
+    for name, other in baselines.items():
+        difference = model - _recalls(other, label, day, tie, who, drawn, capacity)
+        point = _recall(score, label, day, tie, capacity) - _recall(other, label, day, tie, capacity)
+        low, high = np.quantile(difference, [0.025, 0.975])
+        found.append(Gain(name, float(point), float(low), float(high)))
+    return found
+
+
+def _recall(score: Floats, label: Labels, day: npt.NDArray[Any], tie: Floats, capacity: float) -> float:
+    return float(label[on_list(score, day, tie, capacity)].sum() / max(int(label.sum()), 1))
+
+
+def _recalls(
+    score: Floats, label: Labels, day: npt.NDArray[Any], tie: Floats, who: npt.NDArray[np.intp],
+    drawn: npt.NDArray[np.float32], capacity: float,
+) -> Floats:  # fmt: skip
+    """Return recall at capacity in each draw: rows weighted by how often their student was drawn."""
+    hits, positives = np.zeros(len(drawn)), np.zeros(len(drawn))
+    for one in np.unique(day):
+        rows = np.flatnonzero(day == one)
+        order = rows[np.lexsort((tie[rows], -score[rows]))]
+        weight = drawn[:, who[order]]
+        filled = np.cumsum(weight, axis=1)
+        room = np.ceil(capacity * filled[:, -1:])
+        taken = np.clip(room - (filled - weight), 0, weight)
+        mine = label[order].astype(np.float32)
+        hits += taken @ mine
+        positives += weight @ mine
+    return np.asarray(hits / np.maximum(positives, 1), dtype=np.float64)

@@ -1,0 +1,228 @@
+"""The registry: every experiment, every candidate, and which version serves. The only file that imports mlflow.
+
+MLflow keeps runs, metrics and plots in one SQLite file (or at a shared server), models as files beside it. The
+``champion`` alias names the version that serves, per tenant and target; what it replaced is remembered, so that
+``rollback`` is one step and can be taken again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from features.catalog import Catalog
+from features.problems import NotFound, Problem, Refused
+from training.trained import TrainedModel
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+#: What a logged model says it needs. Naming it saves 3 s: MLflow would else infer it in a subprocess.
+_NEEDS = ["lightgbm>=4.7", "numpy>=2.2"]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One registered model."""
+
+    target: str
+    version: str
+    run_id: str
+    created: str
+    passed_gate: bool
+    champion: bool
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Models of one tenant. ``folder`` holds MLflow's database and files, unless ``uri`` names a server."""
+
+    folder: Path
+    tenant: str = "default"
+    uri: str = ""
+
+    @property
+    def _client(self) -> Any:
+        with _quiet():
+            from mlflow import MlflowClient
+
+            if not self.uri:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            return MlflowClient(self.uri or f"sqlite:///{(self.folder / 'mlflow.db').resolve()}")
+
+    def _name(self, target: str) -> str:
+        return f"{self.tenant}-{target}"
+
+    def record(
+        self, model: TrainedModel, metrics: Mapping[str, float], parameters: Mapping[str, Any],
+        plots: Mapping[str, bytes], tags: Mapping[str, str], passed_gate: bool,
+    ) -> tuple[str, str]:  # fmt: skip
+        """Record a training run with everything that was measured, and register the model as a candidate.
+
+        No value of a student's is written: metrics, plots of many students, definitions and the card.
+
+        Returns:
+            the version and the run's identifier.
+
+        """
+        with _quiet():
+            import mlflow
+            import mlflow.lightgbm
+            from mlflow.entities import Metric, Param, RunTag
+
+            client = self._client
+            mlflow.set_tracking_uri(client.tracking_uri)
+            mlflow.set_registry_uri(client.tracking_uri)
+            experiment = client.get_experiment_by_name(self.tenant)
+            where = None if self.uri else (self.folder / "artifacts").resolve().as_uri()
+            number = experiment.experiment_id if experiment else client.create_experiment(self.tenant, where)
+            target = model.target.name
+            with mlflow.start_run(experiment_id=number, run_name=target) as run:
+                moment = int(run.info.start_time)
+                client.log_batch(
+                    run.info.run_id,
+                    [Metric(key, float(value), moment, 0) for key, value in metrics.items()],
+                    [Param(key, str(value)[:6000]) for key, value in parameters.items()],
+                    [RunTag(key, value) for key, value in {"target": target, **tags}.items()],
+                )
+                with tempfile.TemporaryDirectory() as made:
+                    folder = Path(made)
+                    (folder / "bundle").mkdir()
+                    (folder / "plots").mkdir()
+                    model.write(folder / "bundle")
+                    for name, image in plots.items():
+                        (folder / "plots" / name).write_bytes(image)
+                    client.log_artifacts(run.info.run_id, made)
+                logged = mlflow.lightgbm.log_model(
+                    model.trees.booster, name=target, pip_requirements=_NEEDS, signature=signature(model.catalog),
+                    registered_model_name=self._name(target),
+                )  # fmt: skip
+                version = str(logged.registered_model_version)
+                client.set_model_version_tag(self._name(target), version, "passed_gate", str(passed_gate).lower())
+            return version, run.info.run_id
+
+    def versions(self, target: str | None = None) -> list[Version]:
+        """Return every registered version, newest first, of one target or of all."""
+        with _quiet():
+            client = self._client
+            found = []
+            for model in client.search_registered_models():
+                tenant, _, name = model.name.rpartition("-")
+                if tenant != self.tenant or (target and name != target):
+                    continue
+                champion = str(model.aliases.get("champion", ""))
+                for one in client.search_model_versions(f"name='{model.name}'"):
+                    run = client.get_run(one.run_id)
+                    found.append(
+                        Version(name, str(one.version), one.run_id, str(one.creation_timestamp),
+                                one.tags.get("passed_gate") == "true", str(one.version) == champion,
+                                {k: v for k, v in run.data.metrics.items() if "/" not in k})
+                    )  # fmt: skip
+            return sorted(found, key=lambda one: (one.target, -int(one.version)))
+
+    def load(self, target: str, code: Catalog, version: str = "champion") -> TrainedModel:
+        """Return a model, by default the one that serves.
+
+        Raises:
+            NotFound: there is no such version, or none has been promoted.
+            Refused: a feature's definition has changed since it was trained.
+
+        """
+        with _quiet():
+            from mlflow.exceptions import MlflowException
+
+            client = self._client
+            try:
+                if version == "champion":
+                    found = client.get_model_version_by_alias(self._name(target), "champion")
+                else:
+                    found = client.get_model_version(self._name(target), version)
+                folder = client.download_artifacts(found.run_id, "bundle")
+            except MlflowException:
+                which = "no version is promoted" if version == "champion" else f"there is no version {version}"
+                raise NotFound(
+                    f"{target}: {which}. Train one with `homeroom train`, then `homeroom promote {target} VERSION`."
+                ) from None
+        return TrainedModel.read(Path(folder), code, str(found.version))
+
+    def champion(self, target: str) -> str | None:
+        """Return the version that serves, or None. Cheap enough to poll."""
+        with _quiet():
+            from mlflow.exceptions import MlflowException
+
+            try:
+                return str(self._client.get_model_version_by_alias(self._name(target), "champion").version)
+            except MlflowException:
+                return None
+
+    def promote(self, target: str, version: str, despite_gate: str = "") -> None:
+        """Let a version serve. One that failed its gate needs a reason, which is kept with it.
+
+        Raises:
+            NotFound: there is no such version.
+            Refused: it failed its gate and no reason was given.
+
+        """
+        known = {one.version: one for one in self.versions(target)}
+        if version not in known:
+            raise NotFound(f"{target} has no version {version}. `homeroom models` lists them.")
+        if not known[version].passed_gate and not despite_gate:
+            raise Refused(
+                [
+                    Problem("gate_failed", f"{target} version {version}",
+                            "it did not find more students than every simple baseline",
+                            "See its card. To let it serve all the same, say why with --despite-gate.")
+                ],
+                "The version stays a candidate",
+            )  # fmt: skip
+        with _quiet():
+            client, name = self._client, self._name(target)
+            before = self.champion(target)
+            if before and before != version:
+                history = client.get_registered_model(name).tags.get("champions_before", "")
+                client.set_registered_model_tag(name, "champions_before", f"{history},{before}".strip(","))
+            client.set_registered_model_alias(name, "champion", version)
+            if despite_gate:
+                client.set_model_version_tag(name, version, "despite_gate", despite_gate)
+
+    def rollback(self, target: str) -> str:
+        """Let the version serve that served before, and return it; raise :class:`NotFound` where there was none."""
+        with _quiet():
+            client, name = self._client, self._name(target)
+            if self.champion(target) is None:
+                raise NotFound(f"{target}: no version is promoted, so there is nothing to go back from.")
+            *older, last = client.get_registered_model(name).tags.get("champions_before", "").split(",")
+            if not last:
+                raise NotFound(f"{target}: no version served before this one.")
+            client.set_registered_model_alias(name, "champion", last)
+            client.set_registered_model_tag(name, "champions_before", ",".join(older))
+            return str(last)
+
+
+def signature(catalog: Catalog) -> Any:
+    """Return MLflow's signature of a model: every input a double, a probability's raw score out."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    inputs = Schema([ColSpec("double", name, required=False) for name in catalog.inputs])
+    return ModelSignature(inputs=inputs, outputs=Schema([ColSpec("double")]))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MLflow's and Alembic's progress lines out of a person's terminal; warnings still come through."""
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,122 @@
+"""Who teaches the model and who judges it, by time.
+
+The outcome of every training row is known before the first test day, and nobody is in both. What is left for
+calibration and gate must be disjoint from fit and test: a later closed term where there is one, else cross-fitting
+over folds of students within the only closed term, and then the card says so.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from features.problems import Problem, Refused
+
+Rows = npt.NDArray[np.bool_]
+
+#: A term with fewer labelled rows of either kind cannot judge anything.
+LEAST_OF_EACH = 50
+
+
+@dataclass(frozen=True)
+class Split:
+    """Masks over the rows of a feature table.
+
+    ``calibrate`` is None where a single closed term was there: calibration and gate then use predictions of models
+    that did not see the student (``folds`` numbers each row's fold, by student).
+    """
+
+    fit: Rows
+    calibrate: Rows | None
+    test: Rows
+    folds: npt.NDArray[np.int64]
+    test_from: date
+    test_to: date
+    apart: int
+
+    @property
+    def cross_fitted(self) -> bool:
+        """Whether calibration and gate rest on cross-fitting."""
+        return self.calibrate is None
+
+
+def by_time(keys: pl.DataFrame, labels: pl.DataFrame, terms: pl.DataFrame, test_from: date | None, folds: int) -> Split:
+    """Split rows at ``test_from``.
+
+    Args:
+        keys: the feature table's keys, with ``term_id``.
+        labels: ``label`` and ``known_on``, row by row.
+        terms: ``term_id``, ``starts_on``, ``ends_on``.
+        test_from: the first day of the test; the first term that begins on or after it is the test. By default
+            the latest term whose outcomes are known.
+        folds: number of folds of students for cross-fitting.
+
+    Raises:
+        Refused: no term begins on or after the date, or no outcome was known before it.
+
+    """
+    rows = keys.select("student_id", "as_of", "term_id").with_columns(labels["label"], labels["known_on"])
+    starts = terms.select("term_id", "starts_on", "ends_on").sort("starts_on", "term_id")
+    labelled = rows["label"].is_not_null().to_numpy()
+    with_labels = starts.filter(
+        pl.col("term_id").is_in(rows.filter(pl.col("label").is_not_null())["term_id"].unique().implode())
+    )
+    if test_from is None:
+        test_from = with_labels["starts_on"].max()  # type: ignore[assignment]
+    later = starts.filter(pl.col("starts_on") >= test_from) if test_from else starts.clear()
+    if later.is_empty() or test_from is None:
+        raise _refused("no term begins on or after the first test day", "Give an earlier --test-from.")
+    first = later["starts_on"].min()
+    in_test = rows["term_id"].is_in(later.filter(pl.col("starts_on") == first)["term_id"].implode()).to_numpy()
+    test = in_test & labelled
+    closed = (rows["known_on"] < test_from).fill_null(value=False).to_numpy() & labelled & ~in_test
+    tested = rows["student_id"].is_in(rows.filter(pl.Series(test))["student_id"].unique().implode()).to_numpy()
+    fit = closed & ~tested
+    label = rows["label"].fill_null(0).to_numpy().astype(bool)
+    if not _enough(label, fit):
+        raise _refused(
+            f"fewer than {LEAST_OF_EACH} outcomes of each kind were known before {test_from}",
+            "Give a later --test-from, or records of earlier terms.",
+        )
+    if not test.any():
+        raise _refused("no outcome of the test term is on record", "Give an earlier --test-from.")
+    calibrate = _later_term(rows, label, fit, starts)
+    if calibrate is not None:
+        origin = rows.filter(pl.Series(calibrate))["as_of"].min()
+        known_before = (rows["known_on"] < origin).fill_null(value=False).to_numpy()
+        apart = rows["student_id"].is_in(rows.filter(pl.Series(calibrate))["student_id"].unique().implode()).to_numpy()
+        fit = fit & known_before & ~apart
+    return Split(fit, calibrate, test, fold_of(rows["student_id"], folds), first,  # type: ignore[arg-type]
+                 rows.filter(pl.Series(test))["as_of"].max(), int((closed & tested).sum()))  # type: ignore[arg-type]  # fmt: skip
+
+
+def _later_term(rows: pl.DataFrame, label: Rows, fit: Rows, starts: pl.DataFrame) -> Rows | None:
+    """Return the latest closed term that leaves earlier closed outcomes to fit on, or None."""
+    for term, begins, _ in reversed(starts.rows()):
+        within: Rows = fit & (rows["term_id"] == term).to_numpy()
+        before: Rows = fit & (rows["known_on"] < begins).fill_null(value=False).to_numpy()
+        if _enough(label, within) and _enough(label, before):
+            return within
+    return None
+
+
+def _enough(label: Rows, rows: Rows) -> bool:
+    positives = int((label & rows).sum())
+    return min(positives, int(rows.sum()) - positives) >= LEAST_OF_EACH
+
+
+def fold_of(students: pl.Series, folds: int) -> npt.NDArray[np.int64]:
+    """Return each row's fold, the same for all rows of a student and on every machine."""
+    unique: Sequence[str] = students.unique().to_list()
+    numbers = {student: zlib.crc32(f"fold:{student}".encode()) % folds for student in unique}
+    return students.replace_strict(numbers, return_dtype=pl.Int64).to_numpy()
+
+
+def _refused(problem: str, hint: str) -> Refused:
+    return Refused([Problem("split", "--test-from", problem, hint)], "The records cannot be split in time")

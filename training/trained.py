@@ -1,0 +1,234 @@
+"""A model as it is kept and served: trees, the catalogue it was trained on, calibration, and whom it knows.
+
+On disk it is a folder of plain files: ``model.txt`` (LightGBM's text), ``model.json`` (everything else),
+``card.json`` and ``card.md``. Nothing is pickled. Loading refuses a feature whose definition has changed since.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features.catalog import Catalog
+from features.pipeline import FeatureTable
+from features.problems import NotFound
+from training.calibrate import Calibration
+from training.explain import Explainer
+from training.model import Trees
+from training.targets import TARGETS, Target
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+#: Of the inputs that training rows of the same phase had, a row must have this share to be scored.
+LEAST_KNOWN = 0.6
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of the course: until this share of it, these inputs were known for at least 95% of training rows."""
+
+    until: float
+    expected: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Population:
+    """Whom the model was trained on: the range of each input, and what is usually known in each phase."""
+
+    least: Mapping[str, float]
+    most: Mapping[str, float]
+    phases: tuple[Phase, ...]
+
+    @classmethod
+    def of(cls, matrix: Floats, inputs: Sequence[str], elapsed: Floats, parts: int = 5) -> Population:
+        """Describe training rows, given how far the course was on each (``elapsed``, a share)."""
+        known = ~np.isnan(matrix)
+        some = known.any(axis=0)
+        least = {name: float(np.nanmin(matrix[:, at])) for at, name in enumerate(inputs) if some[at]}
+        most = {name: float(np.nanmax(matrix[:, at])) for at, name in enumerate(inputs) if some[at]}
+        edges = np.unique(np.quantile(elapsed, np.linspace(0, 1, parts + 1)[1:]))
+        phases, before = [], -np.inf
+        for edge in edges:
+            rows = (elapsed > before) & (elapsed <= edge)
+            usual = known[rows].mean(axis=0) >= 0.95
+            phases.append(Phase(float(edge), tuple(name for at, name in enumerate(inputs) if usual[at])))
+            before = edge
+        return cls(least, most, tuple(phases))
+
+    def completeness(self, known: Mapping[str, bool], elapsed: float | None) -> float:
+        """Return the share of the inputs usual at this point of the course that a row has, in [0, 1]."""
+        phase = self.phases[-1]
+        if elapsed is not None:
+            phase = next((one for one in self.phases if elapsed <= one.until), phase)
+        return sum(known[name] for name in phase.expected) / len(phase.expected) if phase.expected else 1.0
+
+    def outside(self, values: Mapping[str, float]) -> list[str]:
+        """Return the inputs of a row that lie far outside what training saw: beyond its range by half of it."""
+        found = []
+        for name, value in values.items():
+            if name not in self.least:
+                continue
+            room = 0.5 * (self.most[name] - self.least[name]) or 1.0
+            if not self.least[name] - room <= value <= self.most[name] + room:
+                found.append(name)
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for the model's file."""
+        return {"least": dict(self.least), "most": dict(self.most), "phases": [asdict(one) for one in self.phases]}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Population:
+        """Return what :meth:`as_dict` wrote."""
+        phases = tuple(Phase(one["until"], tuple(one["expected"])) for one in found["phases"])
+        return cls(found["least"], found["most"], phases)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """An expected number beside a probability, such as the next score, with an 80% interval.
+
+    The interval adds to the expectation the tenth and ninetieth percentile of past errors at similar expectations
+    (split conformal, by fifths), measured on students whom the model did not see.
+    """
+
+    trees: Trees
+    edges: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def value(self, matrix: Floats) -> Floats:
+        """Return expectations, shape ``(rows,)``, as shares of the best score."""
+        return np.clip(self.trees.raw(matrix), 0.0, 1.0)
+
+    def interval(self, value: float) -> tuple[float, float]:
+        """Return the 80% interval around an expectation."""
+        at = int(np.searchsorted(self.edges, value, side="right"))
+        return max(0.0, value + self.low[at]), min(1.0, value + self.high[at])
+
+    @classmethod
+    def of(cls, trees: Trees, seen: Floats, truth: Floats, parts: int = 5) -> Expected:
+        """Return the expectation of ``trees`` with intervals from out-of-fold values ``seen`` and the ``truth``."""
+        edges = np.unique(np.quantile(seen, np.linspace(0, 1, parts + 1)[1:-1]))
+        which = np.searchsorted(edges, seen, side="right")
+        bounds = [np.quantile((truth - seen)[which == at], [0.1, 0.9]) for at in range(len(edges) + 1)]
+        return cls(trees, tuple(edges), tuple(float(b[0]) for b in bounds), tuple(float(b[1]) for b in bounds))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a model says of rows. ``contributions`` has a column per input; with ``base`` they add up to ``raw``."""
+
+    raw: Floats
+    probability: Floats
+    contributions: Floats
+    base: Floats
+    matrix: Floats
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """One model of one target, ready to score and to say why.
+
+    ``bands`` are the least probabilities of ``check_in_suggested`` and ``keep_an_eye``. ``version`` is the
+    registry's number, empty before registration.
+    """
+
+    target: Target
+    trees: Trees
+    catalog: Catalog
+    calibration: Calibration
+    population: Population
+    bands: Mapping[str, float]
+    card: Mapping[str, Any]
+    expected: Expected | None = None
+    version: str = ""
+    explainer: Explainer = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "explainer", Explainer(self.trees))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What the model reads, in order."""
+        return self.catalog.inputs
+
+    def score(self, table: FeatureTable, explain: bool = True) -> Scored:
+        """Score the rows of a feature table, and explain exactly those rows.
+
+        Args:
+            table: features that include the model's inputs.
+            explain: whether contributions are wanted; without, they are empty.
+
+        """
+        matrix = table.matrix(self.inputs)
+        # One thread: a row's bits must not depend on how many rows came with it, and a request has one anyway.
+        raw = self.trees.raw(matrix, threads=1)
+        found, base = self.explainer.contributions(matrix, raw) if explain else (np.empty((len(raw), 0)), np.empty(0))
+        return Scored(raw, self.calibration.probability(raw), found, base, matrix)
+
+    def band(self, probability: float) -> str:
+        """Return the band of a probability, by last year's precision at capacity and not by a fixed number."""
+        for name in ("check_in_suggested", "keep_an_eye"):
+            if probability >= self.bands[name]:
+                return name
+        return "no_extra_signal"
+
+    def with_version(self, version: str) -> TrainedModel:
+        """Return the model under the registry's version."""
+        return replace(self, version=version)
+
+    def write(self, folder: Path) -> None:
+        """Write the model's files into an existing folder."""
+        from training.card import markdown
+
+        (folder / "model.txt").write_text(self.trees.text())
+        kept: dict[str, Any] = {
+            "format": 1,
+            "target": self.target.name,
+            "catalog": self.catalog.cards(),
+            "calibration": self.calibration.as_dict(),
+            "population": self.population.as_dict(),
+            "bands": dict(self.bands),
+        }
+        if self.expected is not None:
+            (folder / "expected.txt").write_text(self.expected.trees.text())
+            kept["expected"] = {key: list(getattr(self.expected, key)) for key in ("edges", "low", "high")}
+        (folder / "model.json").write_text(json.dumps(kept, indent=1))
+        (folder / "card.json").write_text(json.dumps(dict(self.card), indent=1))
+        (folder / "card.md").write_text(markdown(self.card))
+
+    @classmethod
+    def read(cls, folder: Path, code: Catalog, version: str = "") -> TrainedModel:
+        """Return the model in a folder, its features defined by ``code``.
+
+        Raises:
+            NotFound: the folder holds no model.
+            Refused: a feature's definition has changed since the model was trained.
+
+        """
+        if not (folder / "model.json").exists():
+            raise NotFound(f"There is no model in {folder.name}.")
+        kept = json.loads((folder / "model.json").read_text())
+        expected = None
+        if "expected" in kept:
+            parts = {key: tuple(value) for key, value in kept["expected"].items()}
+            expected = Expected(Trees.from_text((folder / "expected.txt").read_text()), **parts)
+        return cls(
+            TARGETS[kept["target"]],
+            Trees.from_text((folder / "model.txt").read_text()),
+            Catalog.carried(kept["catalog"], code),
+            Calibration.from_dict(kept["calibration"]),
+            Population.from_dict(kept["population"]),
+            kept["bands"],
+            json.loads((folder / "card.json").read_text()),
+            expected,
+            version,
+        )
