@@ -22,8 +22,9 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial
 from types import CodeType, FunctionType, MappingProxyType, ModuleType
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import polars as pl
 
@@ -89,9 +90,9 @@ class Feature:
 
     ``range`` bounds the value. ``higher`` says which side is a concern; ``context`` is on neither side.
     ``modifiable`` features may be named as a focus of help. ``own_earlier`` names the feature that holds the same
-    measure of the student's own earlier time. ``relative_input`` tells whether the place in the class enters models; where
-    not, the norms are still kept, for the middle of the class in a sentence. A feature without words (``words.says == ""``) is an ingredient
-    of others and never enters a model.
+    measure of the student's own earlier time. ``relative_input`` tells whether the place in the class enters
+    models; where not, the norms are still kept, for the middle of the class in a sentence. A feature without words
+    (``words.says == ""``) is an ingredient of others and never enters a model.
     """
 
     name: str
@@ -202,31 +203,62 @@ class Catalog:
     def __len__(self) -> int:
         return len(self.features)
 
-    @property
+    @cached_property
     def by_name(self) -> Mapping[str, Feature]:
         """Features by name."""
         return {one.name: one for one in self.features}
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Every feature's name, in order."""
         return tuple(one.name for one in self.features)
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """The names of what a model reads, in order."""
         return tuple(one.name for one in self.features if one.model_input)
 
-    @property
+    @cached_property
     def relative(self) -> tuple[Feature, ...]:
         """The features that place a student beside the class."""
         return tuple(one for one in self.features if one.kind == "relative")
 
+    @cached_property
+    def derived_in_steps(self) -> tuple[tuple[Feature, ...], ...]:
+        """The derived features in steps: each needs only what aggregates and earlier steps give."""
+        step: dict[str, int] = {one.name: 0 for one in self.features if one.kind == "aggregate"}
+        for one in self.features:
+            if one.kind == "derived":
+                step[one.name] = 1 + max((step[name] for name in one.needs), default=0)
+        last = max(step.values(), default=0)
+        return tuple(tuple(self.by_name[name] for name in step if step[name] == at) for at in range(1, last + 1))
+
+    def places(self, names: tuple[str, ...]) -> list[int]:
+        """Return where the named features stand among all, in the order of the names."""
+        key = ("places", names)
+        if key not in self.worked_out:
+            at = {name: place for place, name in enumerate(self.names)}
+            self.worked_out[key] = [at[name] for name in names]
+        found: list[int] = self.worked_out[key]
+        return found
+
+    @cached_property
+    def _parts(self) -> dict[Grain, Catalog]:
+        return {}
+
+    @cached_property
+    def worked_out(self) -> dict[object, Any]:
+        """What others worked out of this catalogue once and for all, such as the pipeline's passes."""
+        return {}
+
     def at(self, unit: Grain) -> Catalog:
         """Return the part that can be known of such a unit: features at its own grain or a coarser one."""
-        order: tuple[Grain, ...] = ("student", "enrolment", "section", "skill")
-        fine = order.index(unit)
-        return Catalog(tuple(one for one in self.features if any(order.index(grain) <= fine for grain in one.grains)))
+        if unit not in self._parts:
+            order: tuple[Grain, ...] = ("student", "enrolment", "section", "skill")
+            fine = order.index(unit)
+            mine = tuple(one for one in self.features if any(order.index(grain) <= fine for grain in one.grains))
+            self._parts[unit] = Catalog(mine)
+        return self._parts[unit]
 
     def with_inputs(self, names: Iterable[str]) -> Catalog:
         """Return the catalogue with just ``names`` as model inputs; the others stay as ingredients and words."""
@@ -270,12 +302,13 @@ class Catalog:
 
 def feature(
     *,
-    frame: Frame,
+    frame: Frame | None,
     concept: str,
     unit: str,
     range: tuple[float, float],  # noqa: A002 - the field's own word, and the builtin is not used here
     higher: Higher,
     name: str,
+    into: list[Feature],
     says: str = "",
     says_other: str = "",
     earlier_label: str = "",
@@ -287,46 +320,14 @@ def feature(
     model_input: bool | None = None,
     relative_input: bool = True,
     column: str = "",
-    into: list[Feature],
 ) -> Callable[[Callable[..., pl.Expr]], Callable[..., pl.Expr]]:
     """Add an aggregate over ``frame`` to the shelf ``into``, once per window, named as the function is.
 
-    ``column`` names it instead where one body serves several. ``{window}`` in the words is the window in days, and ``own_earlier`` may hold it too.
+    ``column`` names it instead where one body serves several. ``{window}`` in the words is the window in days, and
+    ``own_earlier`` may hold it too. Without ``frame`` it is a row expression over other features: see
+    :data:`derived`.
     """
-    return _register("aggregate", frame, concept, unit, range, higher, name, says, says_other, earlier_label,
-                     own_earlier, relative_to, modifiable, grains, windows, model_input, relative_input, column, into)  # fmt: skip
 
-
-def derived(
-    *,
-    concept: str,
-    unit: str,
-    range: tuple[float, float],  # noqa: A002 - as above
-    higher: Higher,
-    name: str,
-    says: str = "",
-    says_other: str = "",
-    earlier_label: str = "",
-    own_earlier: str = "",
-    relative_to: str = "",
-    modifiable: bool = True,
-    grains: tuple[Grain, ...] = ("enrolment", "section"),
-    windows: tuple[int, ...] = (),
-    model_input: bool | None = None,
-    relative_input: bool = True,
-    column: str = "",
-    into: list[Feature],
-) -> Callable[[Callable[..., pl.Expr]], Callable[..., pl.Expr]]:
-    """Add a row expression over features defined before it to the shelf ``into``."""
-    return _register("derived", None, concept, unit, range, higher, name, says, says_other, earlier_label,
-                     own_earlier, relative_to, modifiable, grains, windows, model_input, relative_input, column, into)  # fmt: skip
-
-
-def _register(
-    kind: Kind, frame: Frame | None, concept: str, unit: str, bounds: tuple[float, float], higher: Higher, name: str,
-    says: str, says_other: str, earlier_label: str, own_earlier: str, relative_to: str, modifiable: bool,
-    grains: tuple[Grain, ...], windows: tuple[int, ...], model_input: bool | None, relative_input: bool, column: str, into: list[Feature],
-) -> Callable[[Callable[..., pl.Expr]], Callable[..., pl.Expr]]:  # fmt: skip
     def add(function: Callable[..., pl.Expr]) -> Callable[..., pl.Expr]:
         label = column or function.__name__
         for window in windows or (None,):
@@ -338,10 +339,10 @@ def _register(
             into.append(
                 Feature(
                     name=label if window is None else f"{label}_{window}d",
-                    kind=kind,
+                    kind="aggregate" if frame else "derived",
                     concept=concept,
                     grains=grains,
-                    range=bounds,
+                    range=range,
                     higher=higher,
                     modifiable=modifiable,
                     words=Words(fill(name), unit, fill(says), fill(says_other), fill(earlier_label)),
@@ -349,7 +350,7 @@ def _register(
                     doc=inspect.getdoc(function) or "",
                     frame=frame,
                     expr=expr,
-                    needs=tuple(expr.meta.root_names()) if kind == "derived" else (),
+                    needs=() if frame else tuple(expr.meta.root_names()),
                     relative_to=relative_to,
                     own_earlier=fill(own_earlier),
                     window_days=window,
@@ -360,6 +361,10 @@ def _register(
         return function
 
     return add
+
+
+#: Adds a row expression over features defined before it; declared like a :func:`feature`, without a frame.
+derived = partial(feature, frame=None)
 
 
 def _relative(base: Feature) -> Feature:
@@ -420,7 +425,9 @@ def _names_in(code: CodeType) -> set[str]:
 
 
 def _source(function: FunctionType) -> str:
-    node = cast("ast.FunctionDef", ast.parse(textwrap.dedent(inspect.getsource(function))).body[0])
+    node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    if not isinstance(node, ast.FunctionDef):
+        raise ValueError(f"{function.__qualname__} has no name to be known by: write it with def")
     node.decorator_list = []
     if ast.get_docstring(node) is not None:
         node.body = node.body[1:] or [ast.Pass()]

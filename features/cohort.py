@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import polars as pl
@@ -13,7 +14,7 @@ from features.tables import Grain
 
 def on_dates(records: SchoolRecords, dates: Sequence[date], unit: Grain) -> Cohort:
     """Return everybody enrolled on each of ``dates``, as known on that day."""
-    return enrolled(records, pl.DataFrame({"as_of": list(dates)}, schema={"as_of": pl.Date}), unit)
+    return enrolled(records, pl.DataFrame({"as_of": list(dates)}, schema={"as_of": pl.Date})).units(unit)
 
 
 def on_days_of_term(records: SchoolRecords, days: Sequence[int], unit: Grain, terms: Sequence[str] | None = None) -> Cohort:
@@ -21,7 +22,7 @@ def on_days_of_term(records: SchoolRecords, days: Sequence[int], unit: Grain, te
 
     Days after a term's end have no cohort.
     """
-    listed = records.labels("terms").select("term_id", "starts_on", "ends_on").collect()
+    listed = records.school_table("terms").select("term_id", "starts_on", "ends_on")
     if terms is not None:
         listed = listed.filter(pl.col("term_id").is_in(list(terms)))
     rows = [
@@ -30,11 +31,42 @@ def on_days_of_term(records: SchoolRecords, days: Sequence[int], unit: Grain, te
         for day in days
         if starts + timedelta(days=day) <= ends
     ]
-    return enrolled(records, pl.DataFrame(rows, schema={"term_id": pl.String, "as_of": pl.Date}), unit)
+    return enrolled(records, pl.DataFrame(rows, schema={"term_id": pl.String, "as_of": pl.Date})).units(unit)
 
 
-def enrolled(records: SchoolRecords, when: pl.DataFrame, unit: Grain) -> Cohort:
-    """Return the units enrolled at each date of ``when`` (``as_of``, optionally with the ``term_id`` it is for).
+@dataclass(frozen=True)
+class Enrolled:
+    """Who is enrolled at which date (``stays``), in which class (``seats``), and what classes teach (``taught``)."""
+
+    stays: pl.DataFrame
+    seats: pl.DataFrame
+    taught: pl.DataFrame
+
+    def units(self, unit: Grain) -> Cohort:
+        """Return the cohort of one kind of unit."""
+        stays, seats = self.stays, self.seats
+        same = stays.height == 1 and seats.height == 1 and stays["enrolment_id"][0] == seats["enrolment_id"][0]
+        if same and unit in ("enrolment", "section"):
+            # One student in one class is most of what a request asks: no join is needed to see it.
+            return Cohort.of(pl.concat([stays, seats.select("section_id")], how="horizontal"), unit)
+        if unit == "student":
+            found = stays.select("student_id", "as_of").unique()
+        elif unit == "enrolment":
+            # A class-relative feature needs to know the class; with several classes there is not one to name.
+            single = seats.group_by("enrolment_id", "as_of").agg(
+                pl.when(pl.len() == 1).then(pl.col("section_id").first()).alias("section_id")
+            )
+            found = stays.join(single, on=["enrolment_id", "as_of"], how="left")
+        else:
+            found = stays.join(seats, on=["enrolment_id", "as_of"])
+            if unit == "skill":
+                found = found.join(self.taught, on=["section_id", "as_of"])
+        keys = ["as_of", "student_id", "enrolment_id", "section_id", "skill_id"]
+        return Cohort.of(found.sort([key for key in keys if key in found.columns]), unit)
+
+
+def enrolled(records: SchoolRecords, when: pl.DataFrame) -> Enrolled:
+    """Return who is enrolled at each date of ``when`` (``as_of``, optionally with the ``term_id`` it is for).
 
     Enrolled means: the enrolment is known, has begun, has not passed its planned end, and no exit up to that day
     is known. Students who have left are not in a cohort.
@@ -55,24 +87,10 @@ def enrolled(records: SchoolRecords, when: pl.DataFrame, unit: Grain) -> Cohort:
         .filter(pl.col("ends_on").is_null() | (pl.col("ends_on") > pl.col("as_of")))
         .select("enrolment_id", "section_id", "as_of")
     )
-    if unit == "student":
-        units = here.select("student_id", "as_of").unique()
-    elif unit == "enrolment":
-        # A class-relative feature needs to know the class; with several classes there is not one to name.
-        single = seats.group_by("enrolment_id", "as_of").agg(
-            pl.when(pl.len() == 1).then(pl.col("section_id").first()).alias("section_id")
-        )
-        units = here.join(single, on=["enrolment_id", "as_of"], how="left")
-    else:
-        units = here.join(seats, on=["enrolment_id", "as_of"], how="inner")
-        if unit == "skill":
-            taught = (
-                records.visible("assignments", dates)
-                .join(records.visible("assignment_skills", dates), on=["assignment_id", "as_of"])
-                .select("section_id", "skill_id", "as_of")
-                .unique()
-            )
-            units = units.join(taught, on=["section_id", "as_of"], how="inner")
-    keys = ["as_of", "student_id", "enrolment_id", "section_id", "skill_id"]
-    found = units.collect()
-    return Cohort.of(found.sort([key for key in keys if key in found.columns]), unit)
+    taught = (
+        records.visible("assignments", dates)
+        .join(records.visible("assignment_skills", dates), on=["assignment_id", "as_of"])
+        .select("section_id", "skill_id", "as_of")
+        .unique()
+    )
+    return Enrolled(*pl.collect_all([here, seats, taught]))

@@ -18,16 +18,22 @@ FEATURES: list[Feature] = []
 #: A share is counted in parts of this.
 WHOLE = 10_000
 
+#: Basis points to points of 100, and to a share. Numbers to multiply by: Polars divides one value by a constant, but
+#: multiplies several by its reciprocal, and a student alone must get the bits that the whole school gives.
+OF_100, OF_ONE = 0.01, 0.0001
+
 
 def work(snapshot: Snapshot) -> pl.LazyFrame:
     """One row per unit and piece of work asked of it, due or not.
 
     ``due_age``: days since it was due, negative before. ``handed_in``: a hand-in is known. ``lead``: days before
     the due date, negative when late. ``weight``: basis points of the course's work. ``score``: basis points of the
-    best, null until the mark is known.
+    best, null until the mark is known; extra credit counts up to the best.
     """
     listed = snapshot.reference("assignments").filter(pl.col("kind") != "exam", pl.col("due_on").is_not_null())
     course = ["section_id", "as_of"]
+    # In whole millionths, so that their sum does not depend on the order of the rows.
+    listed = listed.with_columns((pl.col("weight") * 1_000_000).round().cast(pl.Int64))
     total = pl.col("weight").sum().over(course)
     listed = listed.with_columns(
         (pl.when(total > 0).then(pl.col("weight") / total).otherwise(1 / pl.len().over(course)) * WHOLE)
@@ -42,6 +48,7 @@ def work(snapshot: Snapshot) -> pl.LazyFrame:
     else:
         rows = rows.with_columns(pl.lit(None, pl.String).alias("status"), pl.lit(None, pl.Float64).alias("score"),
                                  pl.lit(None, pl.Date).alias("marked_on"))  # fmt: skip
+    best = pl.when(pl.col("max_score") > 0).then(pl.col("max_score"))
     return rows.filter(~pl.col("status").is_in(["exempt", "banked"]).fill_null(value=False)).select(
         "row",
         "kind",
@@ -51,7 +58,7 @@ def work(snapshot: Snapshot) -> pl.LazyFrame:
         _days("due_on", "submitted_on").clip(-60, 60).alias("lead"),
         # A mark is proof of a hand-in even where the export lists no hand-in.
         (pl.col("submitted_on").is_not_null() | pl.col("score").is_not_null()).alias("handed_in"),
-        (pl.col("score") / pl.col("max_score") * WHOLE).round().cast(pl.Int64).alias("score"),
+        (pl.col("score") / best * WHOLE).clip(0, WHOLE).round().cast(pl.Int64).alias("score"),
         _days("as_of", "marked_on").alias("marked_age"),
     )
 
@@ -203,7 +210,8 @@ def days_since_hand_in() -> pl.Expr:
 
 
 @feature(frame=WORK, concept="coursework", unit="days", range=(0, 2000), higher="context",
-         name="days since work last came due", model_input=False, into=FEATURES, says="had work come due {value:.0f} days ago")  # fmt: skip
+         name="days since work last came due", model_input=False, says="had work come due {value:.0f} days ago",
+         into=FEATURES)  # fmt: skip
 def days_since_due() -> pl.Expr:
     """Days since a piece of work last came due."""
     return pl.col("due_age").filter(due()).min()
@@ -224,8 +232,10 @@ def days_passed_by() -> pl.Expr:
     return pl.coalesce("days_since_kept_due", "days_elapsed") - pl.col("days_since_due")
 
 
-@derived(concept="coursework", unit="share", range=(0, 1), higher="concern", windows=(56,), name="share of the last {window} days' work missing",
-         says="has not handed in {missing_{window}d:.0f} of {work_due_{window}d:.0f} pieces of work due in the last {window} days",
+@derived(concept="coursework", unit="share", range=(0, 1), higher="concern", windows=(56,),
+         name="share of the last {window} days' work missing",
+         says="has not handed in {missing_{window}d:.0f} of {work_due_{window}d:.0f} pieces of work due in the last "
+              "{window} days",
          says_other="{value:.0%}", relative_to="section", into=FEATURES)  # fmt: skip
 def missing_share(window: int) -> pl.Expr:
     """Missing pieces over due pieces of the window."""
@@ -233,16 +243,18 @@ def missing_share(window: int) -> pl.Expr:
 
 
 @feature(frame=WORK, concept="coursework", unit="days", range=(-60, 60), higher="strength",
-         name="days before the due date, least", says="handed in one piece of work {value:.0f} days before it was due, the least so far "
-         "(below zero is late)", says_other="{value:.0f} days", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+         name="days before the due date, least",
+         says="handed in one piece of work {value:.0f} days before it was due, the least so far (below zero is late)",
+         says_other="{value:.0f} days", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
 def lead_least() -> pl.Expr:
     """The least lead of any hand-in."""
     return pl.col("lead").filter(pl.col("handed_age") >= 0).min()
 
 
 @feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="strength",
-         name="pieces of work handed in before they are due", says="has handed in {value:.0f} pieces of work that are not due yet",
-         says_other="{value:.0f}", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+         name="pieces of work handed in before they are due",
+         says="has handed in {value:.0f} pieces of work that are not due yet", says_other="{value:.0f}",
+         relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
 def handed_in_early() -> pl.Expr:
     """Pieces that are handed in and not due yet."""
     return (~due() & pl.col("handed_in")).sum()
@@ -315,7 +327,7 @@ def marks_total() -> pl.Expr:
          relative_to="section", relative_input=False, model_input=False, into=FEATURES)  # fmt: skip
 def mark_mean() -> pl.Expr:
     """Average of the known marks, each counted once."""
-    return share("marks_total", "marks_known") / 100
+    return share("marks_total", "marks_known") * OF_100
 
 
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="average mark by weight",
@@ -323,7 +335,7 @@ def mark_mean() -> pl.Expr:
          relative_to="section", into=FEATURES)  # fmt: skip
 def mark_mean_weighted() -> pl.Expr:
     """Average of the known marks, counted by weight."""
-    return share("points", "weight_marked") / 100
+    return share("points", "weight_marked") * OF_100
 
 
 def _latest_mark() -> pl.Expr:
@@ -331,8 +343,8 @@ def _latest_mark() -> pl.Expr:
     return pl.col("score").filter(pl.col("marked_age") == pl.col("marked_age").filter(marked()).min()).max()
 
 
-@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength", name="latest mark, in basis points",
-         into=FEATURES)  # fmt: skip
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength",
+         name="latest mark, in basis points", into=FEATURES)  # fmt: skip
 def mark_latest_points() -> pl.Expr:
     """The latest mark in basis points."""
     return _latest_mark()
@@ -343,7 +355,7 @@ def mark_latest_points() -> pl.Expr:
 def mark_earlier_mean() -> pl.Expr:
     """Average of the marks before the latest: the student's own earlier pattern."""
     earlier = pl.col("marks_known") - 1
-    return pl.when(earlier > 0).then((pl.col("marks_total") - pl.col("mark_latest_points")) / earlier / 100)
+    return pl.when(earlier > 0).then((pl.col("marks_total") - pl.col("mark_latest_points")) / earlier * OF_100)
 
 
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="latest mark",
@@ -352,7 +364,7 @@ def mark_earlier_mean() -> pl.Expr:
          into=FEATURES)  # fmt: skip
 def mark_latest() -> pl.Expr:
     """The mark that became known last."""
-    return pl.col("mark_latest_points") / 100
+    return pl.col("mark_latest_points") * OF_100
 
 
 @derived(concept="marks", unit="points", range=(-100, 100), higher="strength", name="latest mark against own earlier marks",
@@ -363,8 +375,8 @@ def mark_change() -> pl.Expr:
     return pl.col("mark_latest") - pl.col("mark_earlier_mean")
 
 
-@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength", name="lowest mark, in basis points",
-         into=FEATURES)  # fmt: skip
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength",
+         name="lowest mark, in basis points", into=FEATURES)  # fmt: skip
 def mark_lowest_points() -> pl.Expr:
     """The lowest mark in basis points."""
     return pl.col("score").min()
@@ -375,11 +387,11 @@ def mark_lowest_points() -> pl.Expr:
          into=FEATURES)  # fmt: skip
 def mark_lowest() -> pl.Expr:
     """The lowest mark known."""
-    return pl.col("mark_lowest_points") / 100
+    return pl.col("mark_lowest_points") * OF_100
 
 
-@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength", name="highest mark, in basis points",
-         into=FEATURES)  # fmt: skip
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength",
+         name="highest mark, in basis points", into=FEATURES)  # fmt: skip
 def mark_highest_points() -> pl.Expr:
     """The highest mark in basis points."""
     return pl.col("score").max()
@@ -390,7 +402,7 @@ def mark_highest_points() -> pl.Expr:
          into=FEATURES)  # fmt: skip
 def mark_highest() -> pl.Expr:
     """The highest mark known."""
-    return pl.col("mark_highest_points") / 100
+    return pl.col("mark_highest_points") * OF_100
 
 
 @feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength",
@@ -406,7 +418,7 @@ def tutor_marked_latest_points() -> pl.Expr:
          model_input=False, into=FEATURES)  # fmt: skip
 def tutor_marked_latest() -> pl.Expr:
     """The latest mark that a person gave."""
-    return pl.col("tutor_marked_latest_points") / 100
+    return pl.col("tutor_marked_latest_points") * OF_100
 
 
 @feature(frame=MARKS, concept="marks", unit="marks", range=(0, 1000), higher="concern", name="marks below 40 of 100",
@@ -431,7 +443,7 @@ def _mean_of(kind: str, what: str) -> None:
              says_other="{value:.0f}", relative_to="section", relative_input=kind == "computer_marked",
              into=FEATURES)  # fmt: skip
     def hundredths() -> pl.Expr:
-        return pl.col(f"{kind}_points_mean") / 100
+        return pl.col(f"{kind}_points_mean") * OF_100
 
     del mean, hundredths
 
@@ -447,7 +459,7 @@ for _kind, _what in {"tutor_marked": "tutor-marked", "computer_marked": "compute
 def secured() -> pl.Expr:
     """Points over the weight that was marked or is missing: what the marks so far are worth."""
     settled = pl.col("weight_marked") + pl.col("weight_missing")
-    return pl.when(settled > 0).then(pl.col("points") / settled / 100)
+    return pl.when(settled > 0).then(pl.col("points") / settled * OF_100)
 
 
 @feature(frame=MARKS, concept="marks", unit="basis points squared", range=(0, 1e9), higher="strength",
@@ -471,7 +483,7 @@ def weight_due_marked() -> pl.Expr:
 def secured_due() -> pl.Expr:
     """The same as :func:`secured` over due work only."""
     settled = pl.col("weight_due_marked") + pl.col("weight_missing")
-    return pl.when(settled > 0).then(pl.col("points_due") / settled / 100)
+    return pl.when(settled > 0).then(pl.col("points_due") / settled * OF_100)
 
 
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength",
@@ -481,7 +493,7 @@ def secured_due() -> pl.Expr:
 def secured_evenly() -> pl.Expr:
     """Average over marked and missing pieces, each counted once."""
     settled = pl.col("marks_known") + pl.col("missing")
-    return pl.when(settled > 0).then(pl.col("marks_total") / settled / 100)
+    return pl.when(settled > 0).then(pl.col("marks_total") / settled * OF_100)
 
 
 @feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE + 100), higher="context",
@@ -498,7 +510,7 @@ def weight_asked() -> pl.Expr:
 def needed_for_40() -> pl.Expr:
     """What the work that is neither marked nor missing must bring on average for 40 in all; capped at -100 and 300."""
     left = pl.col("weight_asked") - pl.col("weight_marked") - pl.col("weight_missing")
-    return pl.when(left > 0).then(((4_000 * pl.col("weight_asked") - pl.col("points")) / left / 100).clip(-100, 300))
+    return pl.when(left > 0).then(((4_000 * pl.col("weight_asked") - pl.col("points")) / left * OF_100).clip(-100, 300))
 
 
 @derived(concept="marks", unit="of 100", range=(-2, 100), higher="strength", name="best course mark still within reach",
@@ -506,4 +518,4 @@ def needed_for_40() -> pl.Expr:
 def within_reach() -> pl.Expr:
     """100 minus what marks and missing work have already cost, by weight."""
     lost = WHOLE * (pl.col("weight_marked") + pl.col("weight_missing")) - pl.col("points")
-    return 100 - lost / (WHOLE * 100)
+    return 100 - lost * (OF_100 * OF_ONE)

@@ -53,7 +53,8 @@ def course_days() -> pl.Expr:
 
 
 @derived(concept="history", unit="share", range=(-1, 1.5), higher="context", modifiable=False,
-         name="share of the course gone", says="is {value:.0%} of the way through the course", model_input=False, into=FEATURES)  # fmt: skip
+         name="share of the course gone", says="is {value:.0%} of the way through the course", model_input=False,
+         into=FEATURES)  # fmt: skip
 def elapsed_share() -> pl.Expr:
     """Days gone over the course's length."""
     return pl.when(pl.col("course_days") > 0).then(pl.col("days_elapsed") / pl.col("course_days"))

@@ -8,6 +8,7 @@ that table. Nobody's rank is computed anywhere, and a request needs no classmate
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -57,30 +58,36 @@ class Norms:
         grid: Floats = block[row]
         return grid
 
-    def median(self, group: str, day: date, feature: str) -> float | None:
-        """Return the middle of the class, or None."""
-        grid = self.grid(group, day, feature)
-        return None if grid is None else float(grid[GRID // 2])
+    def medians(self, group: str, day: date, features: Sequence[str]) -> dict[str, float]:
+        """Return the middle of the class for each of the features that it has norms of."""
+        middle = self.grids[group, day][:, GRID // 2]
+        at = {name: self._row[name] for name in features if name in self._row}
+        return {name: float(middle[row]) for name, row in at.items() if not np.isnan(middle[row])}
 
-    def place(self, keys: pl.DataFrame, feature: str, values: Floats, stale_days: int = 0) -> Floats:
-        """Return the share of each row's class that lies below its value, ties counted half.
+    def place(self, keys: pl.DataFrame, features: Sequence[str], values: Floats, stale_days: int = 0) -> Floats:
+        """Return the share of each row's class that lies below its values, ties counted half.
 
         Args:
-            keys: one row per value, with ``section_id`` and ``as_of``.
-            feature: the feature that the values are of.
-            values: shape ``(rows,)``, NaN where unknown.
+            keys: one row per row of values, with ``section_id`` and ``as_of``.
+            features: the features that the columns of ``values`` are of.
+            values: shape ``(rows, features)``, NaN where unknown.
             stale_days: how many days old the norms may be.
 
         Returns:
-            shape ``(rows,)``, in [0, 1]; NaN where the value or the norms are unknown.
+            the shape of ``values``, in [0, 1]; NaN where the value or the norms are unknown.
 
         """
         placed = np.full(values.shape, np.nan)
+        # Where the norms hold a feature, and where it stands among the columns.
+        found = [(self._row[name], at) for at, name in enumerate(features) if name in self._row]
+        if not found:
+            return placed
+        held, columns = (np.array(part) for part in zip(*found, strict=True))
         for group, as_of, rows in _groups(keys):
             day = self.newest(group, as_of, stale_days)
-            grid = None if day is None or group is None else self.grid(group, day, feature)
-            if grid is not None:
-                placed[rows] = position(grid, values[rows])
+            if day is not None and group is not None:
+                at = np.ix_(rows, columns)
+                placed[at] = position(self.grids[group, day][held], values[at])
         return placed
 
     def write(self, folder: Path) -> Path:
@@ -99,7 +106,7 @@ class Norms:
                 "feature": pl.String,
                 "grid": pl.List(pl.Float64),
             }
-            building = path.with_suffix(".building")
+            building = path.with_suffix(f".{os.getpid()}.building")
             pl.DataFrame(rows, schema=schema).write_parquet(building)
             building.rename(path)
         return path
@@ -137,7 +144,8 @@ def measure(keys: pl.DataFrame, values: Mapping[str, Floats]) -> Norms:
     """Return the norms of whole classes.
 
     Args:
-        keys: one row per student in a class, with ``section_id`` and ``as_of``; the whole class must be there.
+        keys: one row per student in a class (or per student and skill), with ``student_id``, ``section_id`` and
+            ``as_of``; the whole class must be there.
         values: for each feature, an array of shape ``(rows,)``, NaN where unknown.
 
     """
@@ -147,6 +155,7 @@ def measure(keys: pl.DataFrame, values: Mapping[str, Floats]) -> Norms:
     matrix = np.column_stack([values[name] for name in features])
     steps = np.linspace(0.0, 1.0, GRID)[:, None]
     grids: dict[tuple[str, date], Floats] = {}
+    who = keys["student_id"].rank("dense").to_numpy()
     for group, as_of, rows in _groups(keys):
         if group is None:
             continue
@@ -156,31 +165,54 @@ def measure(keys: pl.DataFrame, values: Mapping[str, Floats]) -> Norms:
         nearest = np.floor(steps * np.maximum(known - 1, 0) + 0.5).astype(np.intp)
         grid = np.take_along_axis(ordered, nearest, axis=0).T.copy()
         grid[known < LEAST] = np.nan
+        if len(np.unique(who[rows])) < len(rows):  # rows of several skills: two students must not pass for ten
+            students = [len(np.unique(who[rows][~np.isnan(column)])) for column in matrix[rows].T]
+            grid[np.array(students) < LEAST] = np.nan
         grids[group, as_of] = grid
     return _named(features, grids)
 
 
-def position(grid: Floats, values: Floats) -> Floats:
-    """Return where values lie in a quantile grid, in [0, 1], ties at their middle; NaN stays NaN.
+def position(grids: Floats, values: Floats) -> Floats:
+    """Return where values lie in quantile grids, in [0, 1], ties at their middle; NaN stays NaN.
 
-    >>> grid = np.arange(101.0)
-    >>> position(grid, np.array([-5.0, 50.0, 50.5, 100.0])).tolist()
+    Args:
+        grids: one ascending grid per feature, shape ``(features, points)``; NaN where there are no norms.
+        values: shape ``(rows, features)``.
+
+    >>> grid = np.arange(101.0)[None, :]
+    >>> position(grid, np.array([[-5.0], [50.0], [50.5], [100.0]])).ravel().tolist()
     [0.0, 0.5, 0.505, 1.0]
     """
-    last = grid.size - 1
-    below = np.searchsorted(grid, values, side="left")
-    upto = np.searchsorted(grid, values, side="right")
-    left = np.clip(below - 1, 0, last)
-    right = np.clip(below, 0, last)
-    step = grid[right] - grid[left]
-    part = np.divide(values - grid[left], step, out=np.zeros_like(values), where=step > 0)
+    last = grids.shape[1] - 1
+    below, upto = _counts(grids, values)
+    at = np.arange(grids.shape[0])
+    left, right = np.clip(below - 1, 0, last), np.clip(below, 0, last)
+    start = grids[at, left]
+    step = grids[at, right] - start
+    part = np.divide(values - start, step, out=np.zeros_like(values), where=step > 0)
     between = (left + np.clip(part, 0.0, 1.0)) / last
     tied = (below + upto - 1) / 2 / last
     placed = np.where(upto > below, tied, np.where(below == 0, 0.0, np.where(below > last, 1.0, between)))
-    return np.where(np.isnan(values), np.nan, placed)
+    placed[np.isnan(values) | np.isnan(grids[:, 0])] = np.nan
+    return placed
+
+
+def _counts(grids: Floats, values: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return how many points of its grid lie below each value, and how many do not lie above it."""
+    if len(values) <= 16:  # comparing everything at once is quicker than a search per feature; the counts are the same
+        wide = values[:, :, None]
+        return np.count_nonzero(grids < wide, axis=2), np.count_nonzero(grids <= wide, axis=2)
+    below = np.empty(values.shape, dtype=np.intp)
+    upto = np.empty(values.shape, dtype=np.intp)
+    for at, grid in enumerate(grids):
+        below[:, at] = np.searchsorted(grid, values[:, at], side="left")
+        upto[:, at] = np.searchsorted(grid, values[:, at], side="right")
+    return below, upto
 
 
 def _groups(keys: pl.DataFrame) -> Sequence[tuple[str | None, date, npt.NDArray[np.uint32]]]:
+    if keys.height == 1:
+        return [(keys["section_id"][0], keys["as_of"][0], np.zeros(1, dtype=np.uint32))]
     parts = keys.select("section_id", "as_of").with_row_index("at").group_by("section_id", "as_of").agg("at")
     return [(group, day, np.asarray(at, dtype=np.uint32)) for group, day, at in parts.sort("section_id", "as_of").iter_rows()]
 

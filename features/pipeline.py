@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from features.catalog import Catalog, Feature, Frame
 from features.norms import Floats, Norms, measure
 from features.problems import Problem, Refused
 from features.records import Cohort, SchoolRecords
-from features.tables import GRAIN_KEYS, Grain
+from features.tables import GRAIN_KEYS, TABLES, Grain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,22 +33,40 @@ Memo = dict[object, pl.DataFrame]
 class FeatureTable:
     """One row per unit and as-of date, in the cohort's order.
 
-    ``frame`` has the five key columns and then every feature of ``catalog`` as Float64, null where unknown.
-    ``norms`` are those that placed the students in their classes.
+    ``keys`` has the five key columns; ``values`` is an array of shape ``(rows, features)``, one column per feature of
+    ``catalog``, NaN where unknown. ``norms`` are those that placed the students in their classes. ``frame`` holds the
+    same as a frame, null where unknown.
     """
 
-    frame: pl.DataFrame
+    keys: pl.DataFrame
+    values: Floats
     catalog: Catalog
     unit: Grain
     norms: Norms
 
     def __len__(self) -> int:
-        return self.frame.height
+        return self.keys.height
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, catalog: Catalog, unit: Grain, norms: Norms) -> FeatureTable:
+        """Return the table of a frame that has the keys and every feature of the catalogue, such as a stored one."""
+        values = frame.select(catalog.names).fill_null(float("nan")).to_numpy(writable=True)
+        return cls(frame.select(KEYS), np.ascontiguousarray(values, dtype=np.float64), catalog, unit, norms)
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """Return keys and features as one frame."""
+        if not self.catalog.names:
+            return self.keys
+        return self.keys.hstack(pl.from_numpy(self.values, list(self.catalog.names)).fill_nan(None))
 
     def matrix(self, names: Sequence[str] | None = None) -> Floats:
-        """Return the model's inputs as an array of shape ``(rows, inputs)``, NaN where unknown."""
-        chosen = self.catalog.inputs if names is None else names
-        return self.frame.select(chosen).fill_null(float("nan")).to_numpy(order="c")
+        """Return the model's inputs, or the named features, as an array of shape ``(rows, inputs)``, NaN where unknown."""
+        return np.ascontiguousarray(self.values[:, self.catalog.places(self.catalog.inputs if names is None else tuple(names))])
+
+    def take(self, rows: npt.NDArray[np.intp]) -> FeatureTable:
+        """Return some of the rows, by position."""
+        return replace(self, keys=self.keys[rows], values=self.values[rows])
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the model's inputs as pandas, indexed by the keys that the unit has, for notebooks."""
@@ -78,109 +99,150 @@ def build(
     """
     mine = catalog.at(cohort.unit)
     base = _aggregated(records, cohort, mine, memo)
-    for one in mine:
-        if one.kind == "derived":
-            assert one.expr is not None
-            base = base.with_columns(one.expr.cast(pl.Float64).alias(one.name))
-    if norms is None:
-        norms = class_norms(base, mine)
-    placed = [
-        pl.Series(one.name, norms.place(base, one.needs[0], _values(base, one.needs[0]), stale_days), nan_to_null=True)
-        for one in mine.relative
-    ]
-    frame = base.with_columns(placed).select(*KEYS, *mine.names)
-    return FeatureTable(frame, mine, cohort.unit, norms)
+    for step in mine.derived_in_steps:
+        base = base.with_columns(one.expr.cast(pl.Float64).alias(one.name) for one in step if one.expr is not None)
+    known = tuple(one.name for one in mine if one.kind != "relative")
+    values = np.full((len(cohort), len(mine)), np.nan)
+    if known:  # none is of a student apart from any stay
+        values[:, mine.places(known)] = base.select(known).fill_null(float("nan")).to_numpy()
+    table = FeatureTable(cohort.frame, values, mine, cohort.unit, Norms.none())
+    return placed(table, class_norms(table) if norms is None else norms, stale_days)
 
 
-def class_norms(base: pl.DataFrame, catalog: Catalog) -> Norms:
-    """Return the norms of the whole classes in a table of features (places in the class not needed)."""
-    wanted = list(dict.fromkeys(one.needs[0] for one in catalog.relative))
-    return measure(base, {name: _values(base, name) for name in wanted})
+def placed(table: FeatureTable, norms: Norms, stale_days: int = 0) -> FeatureTable:
+    """Return a feature table with every student placed in the class by ``norms``."""
+    relative = table.catalog.relative
+    if not relative or not norms.grids:
+        return replace(table, norms=norms)
+    needed = tuple(one.needs[0] for one in relative)
+    values = table.values.copy()
+    places = norms.place(table.keys, needed, table.values[:, table.catalog.places(needed)], stale_days)
+    values[:, table.catalog.places(tuple(one.name for one in relative))] = places
+    return replace(table, values=values, norms=norms)
 
 
-def _values(frame: pl.DataFrame, name: str) -> Floats:
-    return frame[name].fill_null(float("nan")).to_numpy()
+def class_norms(table: FeatureTable) -> Norms:
+    """Return the norms of the whole classes in a table (its places in the class are not read)."""
+    wanted = dict.fromkeys(one.needs[0] for one in table.catalog.relative)
+    return measure(table.keys, {name: table.values[:, table.catalog.places((name,))[0]] for name in wanted})
+
+
+def joined(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """Return tables of the same features, such as those of several buckets, as one."""
+    return replace(tables[0], keys=pl.concat([one.keys for one in tables]), values=np.vstack([one.values for one in tables]))
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One query: the aggregates over one kind of prepared rows, at one grain.
+
+    Frames that differ only in the tables they need share their rows, and so a query, where all of these are held.
+    """
+
+    frame: Frame
+    grain: Grain
+    names: tuple[str, ...]
+    exprs: tuple[pl.Expr, ...]
+
+    def held_by(self, records: SchoolRecords) -> bool:
+        """Whether the school sent what the frame needs; where not, its features are unknown."""
+        return all(records.holds(table) for table in self.frame.tables)
+
+
+def _passes(catalog: Catalog, cohort: Cohort, records: SchoolRecords) -> tuple[_Pass, ...]:
+    """Return the queries that a catalogue needs, worked out once."""
+    held, unit = frozenset(table for table in TABLES if records.holds(table)), cohort.unit
+    # A unit whose class is not known yet has no rows at the grain of a class.
+    single_section = records.single_section and not cohort.frame["section_id"].has_nulls()
+    key = ("passes", unit, single_section, held)
+    if key not in catalog.worked_out:
+        wanted: dict[tuple[object, Grain], list[Feature]] = {}
+        for one in catalog:
+            if one.frame is not None:
+                rows = one.frame.prepare if held.issuperset(one.frame.tables) else one.frame.name
+                wanted.setdefault((rows, _grain(one, unit, single_section)), []).append(one)
+        catalog.worked_out[key] = tuple(
+            _Pass(
+                features[0].frame,  # type: ignore[arg-type]  # aggregates have a frame
+                grain,
+                tuple(one.name for one in features),
+                tuple(_checked(one).cast(pl.Float64).alias(one.name) for one in features),
+            )
+            for (_, grain), features in wanted.items()
+        )
+    passes: tuple[_Pass, ...] = catalog.worked_out[key]
+    return passes
 
 
 def _aggregated(records: SchoolRecords, cohort: Cohort, catalog: Catalog, memo: Memo | None) -> pl.DataFrame:
     """Return the cohort with every aggregate: one query per frame and grain, run together."""
-    wanted: dict[tuple[str, Grain], list[Feature]] = {}
-    frames: dict[str, Frame] = {}
-    for one in catalog:
-        if one.kind == "aggregate":
-            assert one.frame is not None
-            frames[one.frame.name] = one.frame
-            wanted.setdefault((one.frame.name, _grain(one, cohort.unit, records)), []).append(one)
-    units: dict[Grain, pl.DataFrame] = {}
-    queries: list[pl.LazyFrame] = []
-    parts: list[tuple[object, Grain, Frame, list[Feature]]] = []
+    passes = _passes(catalog, cohort, records)
     memo = {} if memo is None else memo
-    for (name, grain), features in wanted.items():
-        if grain not in units:
-            units[grain] = cohort.frame.select(*GRAIN_KEYS[grain], "as_of").unique(maintain_order=True).with_row_index("row")
-        token: object = (
-            name,
-            grain,
-            tuple(one.name for one in features),
-            _token(units[grain]) if len(cohort) > 1 else id(cohort),
-        )
-        parts.append((token, grain, frames[name], features))
-        if token not in memo and all(records.holds(table) for table in frames[name].tables):
-            prepared = frames[name].prepare(records.known_at(units[grain], grain))
-            exprs = [_checked(one).cast(pl.Float64).alias(one.name) for one in features]
-            if units[grain].height == 1:  # no grouping for a single student: half the time of a request
-                queries.append(prepared.select(pl.len().alias("seen"), *exprs))
-            else:
-                queries.append(prepared.group_by("row").agg(pl.lit(value=True).alias("seen"), *exprs))
-            memo[token] = pl.DataFrame()
-    engine = "streaming" if len(cohort) > STREAM_FROM else "in-memory"
-    found = iter(pl.collect_all(queries, engine=engine))  # type: ignore[call-overload]
-    table = cohort.frame
-    rows: dict[Grain, pl.DataFrame] = {}
-    for mine, grain, frame, features in parts:
-        if grain not in rows:
-            keys = [*GRAIN_KEYS[grain], "as_of"]
-            whole = len(units[grain]) == len(cohort)
-            rows[grain] = units[grain] if whole else cohort.frame.join(units[grain], on=keys, how="left", maintain_order="left")
-        names = [one.name for one in features]
-        if not all(records.holds(name) for name in frame.tables):
-            table = table.with_columns(pl.lit(None, pl.Float64).alias(name) for name in names)
+    units = {
+        grain: cohort.frame.select(*GRAIN_KEYS[grain], "as_of").unique(maintain_order=True).with_row_index("row")
+        for grain in dict.fromkeys(one.grain for one in passes)
+    }
+    tokens = {grain: _token(frame) for grain, frame in units.items()}
+    missing = [one for one in passes if one.held_by(records) and (one.frame.name, one.names, tokens[one.grain]) not in memo]
+    queries = []
+    for one in missing:
+        prepared = one.frame.prepare(records.known_at(units[one.grain], one.grain))
+        if units[one.grain].height == 1:  # no grouping for a single student: half the time of a request
+            queries.append(prepared.select(one.exprs))
+        else:
+            queries.append(prepared.group_by("row").agg(pl.lit(value=True).alias("seen"), *one.exprs))
+    # Optimising the plans of a few rows takes longer than running them.
+    small = len(cohort) <= STREAM_FROM
+    collected = pl.collect_all(
+        queries,
+        engine="in-memory" if small else "streaming",
+        optimizations=pl.QueryOptFlags.none() if small else pl.QueryOptFlags(),
+    )
+    for one, found in zip(missing, collected, strict=True):
+        memo[one.frame.name, one.names, tokens[one.grain]] = _complete(found, units[one.grain], one, records, catalog)
+    columns: list[pl.DataFrame] = [cohort.frame]
+    for one in passes:
+        if not one.held_by(records):
+            columns.append(
+                pl.DataFrame({name: [None] * len(cohort) for name in one.names}, schema=dict.fromkeys(one.names, pl.Float64))
+            )
             continue
-        if memo[mine].width == 0:
-            memo[mine] = _complete(next(found), units[grain], names, frame, features, records, grain)
-        aggregates = memo[mine]
-        at = rows[grain]["row"]
-        table = table.with_columns(aggregates[at, names] if len(units[grain]) != len(cohort) else aggregates.select(names))
-    return table
+        aggregates, keys = memo[one.frame.name, one.names, tokens[one.grain]], [*GRAIN_KEYS[one.grain], "as_of"]
+        if aggregates.height != len(cohort):  # a coarser unit's features are carried down to the finer
+            at = cohort.frame.join(units[one.grain], on=keys, how="left", maintain_order="left")["row"]
+            aggregates = aggregates[at]
+        columns.append(aggregates)
+    return pl.concat(columns, how="horizontal")
 
 
-def _complete(
-    found: pl.DataFrame, units: pl.DataFrame, names: list[str], frame: Frame, features: list[Feature],
-    records: SchoolRecords, grain: Grain,
-) -> pl.DataFrame:  # fmt: skip
+def _complete(found: pl.DataFrame, units: pl.DataFrame, one: _Pass, records: SchoolRecords, catalog: Catalog) -> pl.DataFrame:
     """Return one row per unit in order; a unit without events gets what the aggregates say of no events."""
     if units.height == 1:
-        return found.select(names)
-    empty = frame.prepare(records.known_at(units.clear(), grain)).select(
-        _checked(one).cast(pl.Float64).alias(one.name) for one in features
-    )
-    nothing = empty.collect().row(0, named=True)
+        return found
+    if found.height == units.height:
+        return found.sort("row").select(one.names)
+    key = ("nothing", one.frame.name, one.names)
+    if key not in catalog.worked_out:
+        empty = one.frame.prepare(records.known_at(units.clear(), one.grain)).select(one.exprs)
+        catalog.worked_out[key] = empty.collect().row(0, named=True)
+    nothing = catalog.worked_out[key]
     joined = units.select("row").join(found, on="row", how="left", maintain_order="left")
     return joined.select(
-        pl.when(pl.col("seen")).then(pl.col(name)).otherwise(pl.lit(nothing[name], pl.Float64)).alias(name) for name in names
+        pl.when(pl.col("seen")).then(pl.col(name)).otherwise(pl.lit(nothing[name], pl.Float64)).alias(name)
+        for name in one.names
     )
 
 
-def _grain(one: Feature, unit: Grain, records: SchoolRecords) -> Grain:
+def _grain(one: Feature, unit: Grain, single_section: bool) -> Grain:
     """Return the grain at which a feature is computed for a unit: the finest it has that the unit can carry."""
     fine = _ORDER.index(unit)
     grain = max((grain for grain in one.grains if _ORDER.index(grain) <= fine), key=_ORDER.index)
     # Where an enrolment is one class, both grains hold the same rows, and one name lets targets share the work.
-    return "section" if grain == "enrolment" and records.single_section else grain
+    return "section" if grain == "enrolment" and single_section else grain
 
 
-def _token(units: pl.DataFrame) -> tuple[int, int]:
-    return units.height, int(units.hash_rows(seed=7).sum())
+def _token(units: pl.DataFrame) -> object:
+    return units.row(0) if units.height == 1 else (units.height, int(units.hash_rows(seed=7).sum()))
 
 
 def _checked(one: Feature) -> pl.Expr:
@@ -201,8 +263,6 @@ def _checked(one: Feature) -> pl.Expr:
 
 
 def _forbidden() -> frozenset[str]:
-    from features.tables import TABLES
-
     allowed = {column.name for table in TABLES.values() for column in table.columns if column.use == "feature"}
     every = {column.name for table in TABLES.values() for column in table.columns}
     return frozenset(every - allowed)

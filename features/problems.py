@@ -7,8 +7,11 @@ ours and is allowed to look like one.
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+_SHOWN = frozenset(string.punctuation + " ")
 
 
 class HomeroomError(Exception):
@@ -73,9 +76,19 @@ class NotFound(HomeroomError):
 def shape_of(value: object) -> str:
     """Return what a value looks like without what it says: digits as 9, letters as x or X, at most 24 signs.
 
+    Only signs of ASCII punctuation and blanks are shown as they are; accents, emoji and the like become ``*``.
+
     >>> shape_of("2013-13-45"), shape_of("Ana O'Neill"), shape_of(17)
     ('9999-99-99', "Xxx X'Xxxxx", '99')
     """
+
+    def sign(c: str) -> str:
+        if c.isnumeric():
+            return "9"
+        if c.isalpha():
+            return "X" if c.isupper() else "x"
+        return c if c in _SHOWN else "*"
+
     text = str(value)
-    shape = "".join("9" if c.isdigit() else ("X" if c.isupper() else "x") if c.isalpha() else c for c in text[:24])
+    shape = "".join(sign(c) for c in text[:24])
     return shape + (f"... ({len(text)} characters)" if len(text) > len(shape) else "")

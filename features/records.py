@@ -65,7 +65,7 @@ class SchoolRecords:
 
     ``parts`` holds, for each table, one lazy frame per bucket (one in all for tables that belong to no student).
     ``versioned`` names the tables in which some row has more than one version or a deletion: the others need no
-    search for the latest. ``single_section`` tells that every enrolment is in exactly one class, as in OULAD,
+    search for the latest. ``single_section`` tells that every row of an enrolment is of one class, as in OULAD,
     where a module presentation is both.
     """
 
@@ -89,7 +89,7 @@ class SchoolRecords:
             tenant,
             {name: (frame.lazy(),) for name, frame in complete.items()},
             versioned,
-            _single_section(complete.get("rosters")),
+            _single_section(complete),
             digest,
         )
 
@@ -205,6 +205,22 @@ class SchoolRecords:
         """Return group facts as known at a date. Only the fairness audit calls this (a test sees to it)."""
         return self.visible(table, pl.LazyFrame({"as_of": [as_of]})).collect()
 
+    def school_table(self, table: str) -> pl.DataFrame:
+        """Return a table that belongs to no student, such as sections, every version with its ``known_on``."""
+        if TABLES[table].by_student:
+            raise ValueError(f"{table} holds students' rows: read it through known_at")
+        return self._rows(table).collect()
+
+    def data_through(self, as_of: date) -> date | None:
+        """Return the day of the newest thing on record by a date: how far the records reach, None if nowhere."""
+        newest = [
+            self._rows(name).filter(pl.col("known_on") <= as_of, pl.col(table.event) <= as_of).select(pl.col(table.event).max())
+            for name, table in TABLES.items()
+            if table.event and name not in ("enrolments", "rosters", "outcomes") and self.holds(name)
+        ]
+        days = [frame.item() for frame in pl.collect_all(newest)]
+        return max((day for day in days if day is not None), default=None)
+
     def reference(self, table: str, as_of: date) -> pl.DataFrame:
         """Return a table that belongs to no student, such as sections, as known at a date."""
         if TABLES[table].by_student:
@@ -299,10 +315,13 @@ def _has_versions(frame: pl.DataFrame, table: Table) -> bool:
     return bool(key) and frame.height > 1 and bool(frame.select(pl.struct(key).is_duplicated().any()).item())
 
 
-def _single_section(rosters: pl.DataFrame | None) -> bool:
-    if rosters is None or rosters.is_empty():
+def _single_section(tables: Mapping[str, pl.DataFrame]) -> bool:
+    """Return whether no enrolment has rows of two classes, in any table and any version."""
+    if tables.get("rosters", pl.DataFrame()).is_empty():
         return False
-    return bool(rosters.group_by("student_id", "enrolment_id").agg(pl.col("section_id").n_unique())["section_id"].max() == 1)
+    keys = ("enrolment_id", "section_id")
+    pairs = [frame.select(keys).unique() for frame in tables.values() if set(keys) <= set(frame.columns)]
+    return bool(pl.concat(pairs).unique()["enrolment_id"].is_unique().all())
 
 
 def _bucket_numbers(count: int) -> pl.Expr:

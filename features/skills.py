@@ -11,6 +11,9 @@ FEATURES: list[Feature] = []
 
 WHOLE = 10_000
 
+#: Basis points to a share: see :mod:`features.coursework` for why it is multiplied by.
+OF_ONE = 0.0001
+
 
 def evidence(snapshot: Snapshot) -> pl.LazyFrame:
     """One row per unit and occasion: ``age`` in days, ``score`` in basis points of the best."""
@@ -52,7 +55,7 @@ def skill_points_mean() -> pl.Expr:
          says_other="{value:.0%}", relative_to="section", into=FEATURES)  # fmt: skip
 def skill_mean() -> pl.Expr:
     """Average share of the best score, over all evidence."""
-    return pl.col("skill_points_mean") / WHOLE
+    return pl.col("skill_points_mean") * OF_ONE
 
 
 @feature(frame=EVIDENCE, concept="skills", unit="basis points", range=(0, WHOLE), higher="strength", grains=("skill",),
@@ -73,7 +76,7 @@ def skill_points_earlier() -> pl.Expr:
          name="average score on the skill before the latest occasion", into=FEATURES)  # fmt: skip
 def skill_earlier() -> pl.Expr:
     """The student's own earlier level on the skill."""
-    return pl.col("skill_points_earlier") / WHOLE
+    return pl.col("skill_points_earlier") * OF_ONE
 
 
 @derived(concept="skills", unit="share", range=(0, 1), higher="strength", grains=("skill",), name="latest score on the skill",
@@ -81,7 +84,7 @@ def skill_earlier() -> pl.Expr:
          earlier_label="on average before", own_earlier="skill_earlier", relative_to="section", into=FEATURES)  # fmt: skip
 def skill_latest() -> pl.Expr:
     """Share of the best score on the latest occasion."""
-    return pl.col("skill_points_latest") / WHOLE
+    return pl.col("skill_points_latest") * OF_ONE
 
 
 @feature(frame=EVIDENCE, concept="skills", unit="basis points", range=(0, WHOLE), higher="strength", grains=("skill",),
@@ -96,4 +99,4 @@ def skill_points_lowest() -> pl.Expr:
          into=FEATURES)  # fmt: skip
 def skill_lowest() -> pl.Expr:
     """Lowest share of the best score."""
-    return pl.col("skill_points_lowest") / WHOLE
+    return pl.col("skill_points_lowest") * OF_ONE

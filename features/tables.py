@@ -14,6 +14,7 @@ generated from this file.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -122,6 +123,9 @@ def _section(*, natural: bool = False) -> Column:
                   natural=natural, references="sections", required=True)  # fmt: skip
 
 
+#: A number of clicks, points or percent above this is a slip of the keyboard.
+MOST = 1_000_000
+
 EXIT_KINDS = ("completed", "withdrawn", "dropout", "transferred", "expelled", "no_show", "deceased", "other", "unknown")
 ASSIGNMENT_KINDS = ("tutor_marked", "computer_marked", "exam", "homework", "quiz", "project", "other")
 ACTIVITY_KINDS = ("content", "discussion", "quiz", "navigation", "live", "other")
@@ -216,8 +220,9 @@ _TABLES = (
             Column("term_id", TEXT, "The term or school year it belongs to.", "internal", "join", references="terms"),
             Column("entered_on", DAY, "The day it began.", "confidential", "feature"),
             Column("planned_end_on", DAY, "The day it is planned to end.", "confidential", "join", required=True),
-            Column("previous_attempts", WHOLE, "How often the student took this before.", "confidential", "feature", least=0),
-            Column("credits_load", REAL, "Credits studied at the same time.", "confidential", "feature", least=0),
+            Column("previous_attempts", WHOLE, "How often the student took this before.", "confidential", "feature", least=0,
+                   most=50),
+            Column("credits_load", REAL, "Credits studied at the same time.", "confidential", "feature", least=0, most=2_000),
         ),
         event="entered_on",
     ),
@@ -253,8 +258,8 @@ _TABLES = (
             Column("title", TEXT, "Its name.", "internal", "display_only"),
             Column("kind", TEXT, "How it is marked.", "internal", "feature", required=True, values=ASSIGNMENT_KINDS),
             Column("due_on", DAY, "The day it is due.", "internal", "feature"),
-            Column("weight", REAL, "Its weight in the course mark, in percent.", "internal", "feature", least=0),
-            Column("max_score", REAL, "The best score there is.", "internal", "feature", least=0),
+            Column("weight", REAL, "Its weight in the course mark, in percent.", "internal", "feature", least=0, most=MOST),
+            Column("max_score", REAL, "The best score there is.", "internal", "feature", least=0, most=MOST),
         ),
     ),
     Table(
@@ -278,7 +283,7 @@ _TABLES = (
             Column("assignment_id", TEXT, "The piece of work.", "internal", "join", natural=True, references="assignments",
                    required=True),
             Column("status", TEXT, "Graded, or why not.", "confidential", "feature", required=True, values=RESULT_STATUSES),
-            Column("score", REAL, "The score, out of the assignment's best.", "confidential", "feature", least=0),
+            Column("score", REAL, "The score, out of the assignment's best.", "confidential", "feature", least=0, most=MOST),
             Column("marked_on", DAY, "The day the mark was given.", "confidential", "feature", required=True),
         ),
         event="marked_on",
@@ -293,8 +298,9 @@ _TABLES = (
             Column("on", DAY, "The day.", "confidential", "feature", natural=True, required=True),
             Column("kind", TEXT, "The kind of thing opened.", "confidential", "feature", natural=True, required=True,
                    values=ACTIVITY_KINDS),
-            Column("actions", WHOLE, "Clicks or events.", "confidential", "feature", required=True, least=0),
-            Column("resources", WHOLE, "Different things opened.", "confidential", "feature", required=True, least=0),
+            Column("actions", WHOLE, "Clicks or events.", "confidential", "feature", required=True, least=0, most=MOST),
+            Column("resources", WHOLE, "Different things opened.", "confidential", "feature", required=True, least=0,
+                   most=MOST),
         ),
         event="on",
     ),
@@ -348,3 +354,55 @@ _TABLES = (
 
 #: Every canonical table by name.
 TABLES: Mapping[str, Table] = MappingProxyType({table.name: table for table in _TABLES})
+
+
+def as_markdown() -> str:
+    """Return the page ``docs/records.md``: every table with its columns, and what each may be used for."""
+    lines = [
+        "# Records",
+        "",
+        "The tables that a school's export becomes. `python -m features.tables > docs/records.md` writes this page.",
+        "",
+        "Every table has three more columns: `tenant` (whose row it is), `known_on` (the day since which it is known) and",
+        "`deleted` (this version deletes the row). Rows with the same key are versions of one row; the version seen on a",
+        "day is the latest one known by its end. A file may give `known_on` and `deleted`, and need not.",
+        "",
+        "Only columns whose use is `feature` are read by features, only `label` columns by targets; `join` columns connect",
+        "tables, `display_only` ones are shown, and `audit_only` ones are read by the fairness audit and nothing else.",
+        "",
+    ]
+    for table in TABLES.values():
+        known = f"A row is known from `{table.event}`" if table.event else "A row is known from the beginning"
+        lag = f", {table.lag_days} days later" if table.lag_days else ""
+        lines += [f"## {table.name}", "", f"{table.says} {known}{lag}, unless it says otherwise.", ""]
+        lines += ["| column | type | what it is | use | sensitivity |", "|---|---|---|---|---|"]
+        lines += [f"| {_marked(one)} | {_KINDS[type(one.type)]} | {_told(one)} | {one.use} | {one.sensitivity} |"
+                  for one in table.columns]  # fmt: skip
+        lines.append("")
+    return "\n".join(lines)
+
+
+_KINDS: Mapping[type[pl.DataType], str] = {
+    pl.String: "text", pl.Date: "date", pl.Int32: "whole number", pl.Float64: "number", pl.Boolean: "yes or no",
+}  # fmt: skip
+
+
+def _marked(column: Column) -> str:
+    return f"**`{column.name}`** (key)" if column.natural else f"`{column.name}`"
+
+
+def _told(column: Column) -> str:
+    told = [column.says]
+    if column.values:
+        told.append("One of " + ", ".join(f"`{word}`" for word in column.values) + ".")
+    if column.least is not None:
+        told.append(f"At least {column.least:g}." if column.most is None else f"From {column.least:g} to {column.most:,g}.")
+    if column.references:
+        told.append(f"One of `{column.references}`.")
+    if column.required and not column.natural:
+        told.append("Required.")
+    return " ".join(told)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_markdown())

@@ -7,7 +7,7 @@ kept so that it can be mended, and the rest goes on: read = kept + quarantined, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,10 @@ from features.tables import Column, Table
 
 #: Words that some exports write where a value is missing. OULAD writes a question mark.
 MISSING = ("", "?")
+
+#: A text with more characters is not a name, a title or a key.
+LONGEST = 1_000
+
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
 
@@ -84,30 +88,42 @@ class Reading:
         return written
 
 
-def find(folder: Path, names: Mapping[str, bool]) -> dict[str, Path]:
-    """Return the path of each named file, CSV or Parquet; refuse with every required one that is missing.
+def read_files(folder: Path, tables: Mapping[str, Table], required: Collection[str]) -> dict[str, tuple[str, pl.DataFrame]]:
+    """Return the name and the rows of each table's file, CSV or Parquet, the rows as they stand.
 
-    ``names`` maps a file's name without its ending to whether it is required. Where both endings exist the
-    Parquet file is read.
+    Where both endings exist the Parquet file is read. Refuses with every required file that is missing, every file
+    that cannot be read and every column that is missing, all at once.
     """
     if not folder.is_dir():
         raise Refused(
             [Problem("missing_folder", folder.name, "there is no such folder", "Give the folder that holds the files.")],
-            "The export cannot be read",
+            _UNREADABLE,
         )
-    found, missing = {}, []
-    for name, required in names.items():
+    found: dict[str, tuple[str, pl.DataFrame]] = {}
+    problems: list[Problem] = []
+    for name, table in tables.items():
         paths = [path for ending in (".parquet", ".csv") if (path := folder / f"{name}{ending}").is_file()]
         if paths:
-            found[name] = paths[0]
-        elif required:
-            missing.append(
+            try:
+                found[name] = (paths[0].name, load(paths[0], table))
+            except Refused as refused:
+                problems += refused.problems
+        elif name in required:
+            problems.append(
                 Problem("missing_file", f"{name}.csv", "this file is not in the folder",
                         f"Put {name}.csv or {name}.parquet beside the others.", file=f"{name}.csv")
             )  # fmt: skip
-    if missing:
-        raise Refused(missing, "The export cannot be read")
+    if problems:
+        raise Refused(problems, _UNREADABLE)
     return found
+
+
+def stamps(folder: Path, files: Iterable[str]) -> list[tuple[str, int, int]]:
+    """Return name, size and time of change of each file: what tells one export from another without reading it."""
+    return [(name, (stat := (folder / name).stat()).st_size, stat.st_mtime_ns) for name in files]
+
+
+_UNREADABLE = "The export cannot be read"
 
 
 def load(path: Path, table: Table) -> pl.DataFrame:
@@ -116,43 +132,44 @@ def load(path: Path, table: Table) -> pl.DataFrame:
     CSV is read as UTF-8, with Latin-1 tried where that fails, since some published copies are. Columns that the
     table does not know are left behind here and never enter.
     """
-    known = [column.name for column in table.columns]
-    if path.suffix == ".parquet":
-        frame = pl.read_parquet(path)
-    else:
-        raw = path.read_bytes()
-        try:
-            frame = pl.read_csv(raw, infer_schema=False, truncate_ragged_lines=False)
-        except pl.exceptions.NoDataError:
-            frame = pl.DataFrame()
-        except pl.exceptions.ComputeError:
-            frame = _second_try(path, raw)
-        frame = frame.rename({name: name.strip().lstrip("\ufeff") for name in frame.columns})
-    optional = {"tenant", "known_on", "deleted"}
-    missing = [
-        Problem(
-            "missing_column", f"{path.name}, header", f"the column {name} is missing",
-            f"The header must name: {', '.join(known)}.", file=path.name, row=1, column=name,
-        )
-        for name in known
-        if name not in frame.columns and (table.column(name).required or table.column(name).natural)
-    ]  # fmt: skip
-    if missing:
-        raise Refused(missing, "The export cannot be read")
-    return frame.select([name for name in (*known, *sorted(optional)) if name in frame.columns])
-
-
-def _second_try(path: Path, raw: bytes) -> pl.DataFrame:
     try:
-        return pl.read_csv(raw, infer_schema=False, encoding="latin-1", truncate_ragged_lines=False)
-    except pl.exceptions.PolarsError as error:
-        raise Refused(
-            [
-                Problem("unreadable_file", path.name, "it is not a CSV whose rows all have the header's number of columns",
-                        "Save it as CSV in UTF-8 with commas between columns and quotes around text.", file=path.name)
-            ],
-            "The export cannot be read",
-        ) from error  # fmt: skip
+        frame = pl.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path.read_bytes())
+    except pl.exceptions.PolarsError:
+        what = "Parquet" if path.suffix == ".parquet" else "a CSV whose rows all have the header's number of columns"
+        hint = "Save it as CSV in UTF-8 with commas between columns and quotes around text, or as Parquet."
+        # `from None`: what Polars says quotes the cells it stumbled over.
+        raise Refused([Problem("unreadable_file", path.name, f"it is not {what}", hint, file=path.name)], _UNREADABLE) from None
+    names = [name.strip().lstrip("\ufeff").partition("_duplicated_")[0] for name in frame.columns]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1 and name in table.schema]
+    problems = [
+        Problem("duplicate_column", f"{path.name}, header", f"the column {name} is there more than once",
+                "Keep one of them.", file=path.name, row=1, column=name)
+        for name in twice
+    ] + missing_columns(names, table, path.name)  # fmt: skip
+    if problems:
+        raise Refused(problems, _UNREADABLE)
+    known = {name: at for at, name in enumerate(names) if name in table.schema and name != "tenant"}
+    return frame.select(pl.col(frame.columns[known[name]]).alias(name) for name in table.schema if name in known)
+
+
+def missing_columns(names: Collection[str], table: Table, file: str) -> list[Problem]:
+    """Return a problem for each column that a table must have and ``names`` do not hold."""
+    header = f"The header must name: {', '.join(column.name for column in table.columns)}."
+    return [
+        Problem("missing_column", f"{file}, header", f"the column {column.name} is missing", header,
+                file=file, row=1, column=column.name)
+        for column in table.columns
+        if column.name not in names and (column.required or column.natural)
+    ]  # fmt: skip
+
+
+def _read_csv(raw: bytes) -> pl.DataFrame:
+    try:
+        return pl.read_csv(raw, infer_schema=False)
+    except pl.exceptions.NoDataError:
+        return pl.DataFrame()
+    except pl.exceptions.ComputeError:
+        return pl.read_csv(raw, infer_schema=False, encoding="latin-1")
 
 
 def check(
@@ -166,7 +183,7 @@ def check(
     """Check every row of a file against its table and return what may come in.
 
     Args:
-        frame: the rows as read, text or typed; a required column is present (see :func:`load`).
+        frame: the rows as read, text or typed; no column is missing (see :func:`missing_columns`).
         table: what the rows must be.
         file: the name by which problems speak of it.
         references: for each referenced table, the keys that exist.
@@ -178,61 +195,52 @@ def check(
 
     """
     first_row = 1 if file.endswith(".parquet") else 2  # a CSV's header is its row 1
-    typed, faults = _typed(frame, table)
+    wanted = {column.name: column.type for column in table.columns} | {"known_on": pl.Date(), "deleted": pl.Boolean()}
+    cells = _selected(frame, *(_cell(name, dtype) for name, dtype in frame.schema.items()))
+    typed = _selected(
+        cells,
+        *(_cast(pl.col(name), cells.schema[name], wanted[name]).alias(name) for name in frame.columns),
+        *(pl.col(name).is_not_null().alias(_given(name)) for name in frame.columns),
+    )
+    faults = [
+        _Fault("bad_value", name, _NOT_A[type(wanted[name])], _WRITE[type(wanted[name])],
+               pl.col(name).is_null() & pl.col(_given(name)))
+        for name in frame.columns
+    ]  # fmt: skip
     for column in table.columns:
-        if column.name in typed.columns:
-            faults += _column_faults(typed, column, references or {})
-    faults += [
-        _Fault(
-            rule.code,
-            rule.column,
-            rule.problem,
-            rule.hint,
-            typed.select(rule.broken.fill_null(value=False)).to_series(),
-        )
-        for rule in rules
-    ]
-    key = list(unique) if unique is not None else [*table.natural_key, *(["known_on"] if "known_on" in typed.columns else [])]
-    if key and typed.height > 1:
-        again = typed.select(~pl.struct(key).is_first_distinct()).to_series()
+        if column.name in frame.columns:
+            faults += _column_faults(column, references or {})
+    faults += [_Fault(rule.code, rule.column, rule.problem, rule.hint, rule.broken) for rule in rules]
+    key = list(unique) if unique is not None else [*table.natural_key, *(["known_on"] if "known_on" in frame.columns else [])]
+    if key and frame.height > 1:
+        named = ~pl.any_horizontal(pl.col(name).is_null() for name in key if name != "known_on")
+        again = ~pl.struct(key).is_first_distinct() & named
         faults.append(_Fault("duplicate_key", ", ".join(key), "another row has the same key", "Keep one of them.", again))
-    faults = [fault for fault in faults if fault.bad.any()]
-    if not faults:
+    # One query for all faults: a request of one student passes here too, and hundreds of small ones would cost 50 ms.
+    bad = _selected(typed, *(fault.bad.fill_null(value=False).alias(str(at)) for at, fault in enumerate(faults)))
+    typed = typed.select(frame.columns)
+    found = {faults[int(column.name)]: column for column in bad if column.any()}
+    if not found:
         return Checked(typed, pl.DataFrame(), Account(file, frame.height, frame.height, 0), ())
-    bad = faults[0].bad
-    for fault in faults[1:]:
-        bad = bad | fault.bad
-    kept = typed.filter(~bad)
-    quarantined = _set_aside(frame, bad, faults, first_row)
-    problems = tuple(_problem(frame, fault, file, first_row) for fault in faults)
+    aside = bad.select(pl.any_horizontal(pl.all())).to_series()
+    kept = typed.filter(~aside)
+    quarantined = _set_aside(frame, aside, found, first_row)
+    problems = tuple(_problem(frame, fault, rows, file, first_row) for fault, rows in found.items())
     return Checked(kept, quarantined, Account(file, frame.height, kept.height, quarantined.height), problems)
 
 
-@dataclass(frozen=True)
+def _selected(frame: pl.DataFrame, *exprs: pl.Expr) -> pl.DataFrame:
+    """Select without optimising the plan: nothing can be saved, and on a few rows it takes longer than the work."""
+    return frame.lazy().select(exprs).collect(optimizations=pl.QueryOptFlags.none())
+
+
+@dataclass(frozen=True, eq=False)
 class _Fault:
     code: str
     column: str
     problem: str
     hint: str
-    bad: pl.Series
-
-
-def _typed(frame: pl.DataFrame, table: Table) -> tuple[pl.DataFrame, list[_Fault]]:
-    """Return the frame in the table's types, a cell that does not fit null and named in a fault."""
-    faults, columns = [], []
-    wanted = {column.name: column.type for column in table.columns} | {"known_on": pl.Date(), "deleted": pl.Boolean()}
-    for name in frame.columns:
-        dtype = wanted.get(name, pl.String())
-        raw = frame[name]
-        if raw.dtype == pl.String:
-            text = raw.str.strip_chars()
-            raw = text.set(text.is_in(MISSING), None)
-        cast = _cast(raw, dtype)
-        wrong = cast.is_null() & raw.is_not_null()
-        if wrong.any():
-            faults.append(_Fault("bad_value", name, _NOT_A[type(dtype)], _WRITE[type(dtype)], wrong))
-        columns.append(cast.alias(name))
-    return pl.DataFrame(columns), faults
+    bad: pl.Expr
 
 
 _NOT_A: Mapping[type[pl.DataType], str] = {
@@ -245,62 +253,124 @@ _WRITE: Mapping[type[pl.DataType], str] = {
 }  # fmt: skip
 
 
-def _cast(raw: pl.Series, dtype: pl.DataType) -> pl.Series:
-    if raw.dtype == dtype:
-        return raw
-    if dtype == pl.Date and raw.dtype == pl.String:
+def _given(name: str) -> str:
+    """Return the name of the column that tells whether a cell held anything."""
+    return f"{name} was given"
+
+
+def _cell(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Return a column with what stands for a missing value as null."""
+    if not isinstance(dtype, pl.String | pl.Null | pl.Categorical | pl.Enum):
+        return pl.col(name)
+    text = pl.col(name).cast(pl.String).str.strip_chars()
+    return pl.when(~text.is_in(MISSING)).then(text).alias(name)
+
+
+def _cast(cell: pl.Expr, dtype: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    """Return a cell in the wanted type, null where it does not fit exactly."""
+    if dtype.is_nested() or isinstance(dtype, pl.Binary | pl.Object):
+        return _nothing(cell, wanted)
+    return _CASTS.get(type(wanted), _to_text)(cell, dtype)
+
+
+def _nothing(cell: pl.Expr, wanted: pl.DataType) -> pl.Expr:
+    return pl.when(cell.is_null()).then(pl.lit(None, wanted)).otherwise(pl.lit(None, wanted))
+
+
+def _to_day(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    day = cell
+    if dtype == pl.String:
         # Exactly this form: a lenient parser would read 03/04 as one of two days without saying which.
-        plain = raw.str.to_date("%Y-%m-%d", strict=False)
-        return plain.set(plain.is_not_null() & (raw.str.len_chars() != 10), None)
-    if dtype == pl.Boolean and raw.dtype == pl.String:
-        low = raw.str.to_lowercase()
-        yes, no = low.is_in(_TRUE), low.is_in(_FALSE)
-        return pl.select(pl.when(yes).then(True).when(no).then(False)).to_series()
+        day = pl.when(cell.str.len_chars() == 10).then(cell.str.to_date("%Y-%m-%d", strict=False))
+    elif isinstance(dtype, pl.Date | pl.Datetime):
+        day = cell.cast(pl.Date)
+    else:  # a bare number could be counted from any day
+        return _nothing(cell, pl.Date())
+    return pl.when(day.dt.year().is_between(1900, 2200)).then(day)
+
+
+def _to_yes(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if dtype == pl.Boolean:
+        return cell
+    low = cell.cast(pl.String, strict=False).str.to_lowercase()
+    return pl.when(low.is_in(_TRUE)).then(True).when(low.is_in(_FALSE)).then(False)
+
+
+def _to_whole(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if dtype == pl.Int32:
-        number = raw.cast(pl.Float64, strict=False)
-        whole = number.cast(pl.Int32, strict=False)
-        return whole.set((number != whole).fill_null(value=False), None)
-    cast = raw.cast(dtype, strict=False)
-    return cast.set((~cast.is_finite()).fill_null(value=False), None) if dtype == pl.Float64 else cast
+        return cell
+    number = cell.cast(pl.Float64, strict=False)
+    whole = number.cast(pl.Int32, strict=False)
+    return pl.when(number == whole).then(whole)
 
 
-def _column_faults(typed: pl.DataFrame, column: Column, references: Mapping[str, pl.Series]) -> list[_Fault]:
-    values, name, found = typed[column.name], column.name, []
+def _to_real(cell: pl.Expr, _: pl.DataType) -> pl.Expr:
+    number = cell.cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite()).then(number)
+
+
+def _to_text(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if not dtype.is_float():
+        return cell.cast(pl.String, strict=False)
+    # A key that went through pandas beside an empty cell: 17.0 means 17.
+    whole = cell.cast(pl.Int64, strict=False)
+    return pl.when(whole == cell).then(whole.cast(pl.String)).otherwise(cell.cast(pl.String))
+
+
+_CASTS: Mapping[type[pl.DataType], Callable[[pl.Expr, pl.DataType], pl.Expr]] = {
+    pl.Date: _to_day, pl.Boolean: _to_yes, pl.Int32: _to_whole, pl.Float64: _to_real,
+}  # fmt: skip
+
+
+def _column_faults(column: Column, references: Mapping[str, pl.Series]) -> list[_Fault]:
+    name, value, found = column.name, pl.col(column.name), []
     if column.required or column.natural:
-        found.append(_Fault("missing_value", name, "this must not be empty", f"It says: {column.says}", values.is_null()))
+        # A cell that holds something else than a date is not an empty cell.
+        empty = ~pl.col(_given(name))
+        found.append(_Fault("missing_value", name, "this must not be empty", f"It says: {column.says}", empty))
+    if column.type == pl.String:
+        long = value.str.len_chars() > LONGEST
+        found.append(_Fault("too_long", name, f"this is longer than {LONGEST:,} characters", "Shorten it.", long))
     if column.values:
-        wrong = (~values.is_in(list(column.values))).fill_null(value=False)
-        found.append(_Fault("unknown_word", name, "this word is not known here", f"Use one of: {', '.join(column.values)}.",
-                            wrong))  # fmt: skip
+        words = f"Use one of: {', '.join(column.values)}."
+        found.append(_Fault("unknown_word", name, "this word is not known here", words, ~value.is_in(list(column.values))))
     if column.least is not None:
-        found.append(_Fault("out_of_range", name, f"this is below {column.least:g}", "Correct the number.",
-                            (values < column.least).fill_null(value=False)))  # fmt: skip
+        below = f"this is below {column.least:g}"
+        found.append(_Fault("out_of_range", name, below, "Correct the number.", value < column.least))
     if column.most is not None:
-        found.append(_Fault("out_of_range", name, f"this is above {column.most:g}", "Correct the number.",
-                            (values > column.most).fill_null(value=False)))  # fmt: skip
+        above = f"this is above {column.most:,g}"
+        found.append(_Fault("out_of_range", name, above, "Correct the number.", value > column.most))
     if column.references and column.references in references:
-        unknown = (~values.is_in(references[column.references].implode())).fill_null(value=False)
-        found.append(_Fault(f"unknown_{column.references}", name, f"it is not among the {column.references} that were read",
-                            f"Send it with the {column.references}, or correct it.", unknown))  # fmt: skip
+        known, where = references[column.references], column.references
+        found.append(_Fault(f"unknown_{where}", name, f"it is not among the {where} that were read",
+                            f"Send it with the {where}, or correct it.", ~value.is_in(known.implode())))  # fmt: skip
     return found
 
 
-def _set_aside(frame: pl.DataFrame, bad: pl.Series, faults: Sequence[_Fault], first_row: int) -> pl.DataFrame:
+def _set_aside(frame: pl.DataFrame, aside: pl.Series, faults: Mapping[_Fault, pl.Series], first_row: int) -> pl.DataFrame:
     """Return the bad rows as text with their row numbers and every reason, ready to be mended and sent again."""
     reasons = [
-        pl.when(fault.bad).then(pl.lit(f"{fault.column}: {fault.code}: {fault.problem}")).otherwise(None) for fault in faults
+        pl.when(rows).then(pl.lit(f"{fault.column}: {fault.code}: {fault.problem}")).otherwise(None)
+        for fault, rows in faults.items()
     ]
     content = frame.with_row_index("row", offset=first_row).with_columns(
         pl.concat_list(reasons).list.drop_nulls().alias("reasons")
     )
-    return content.filter(bad).select("row", "reasons", pl.col(frame.columns).cast(pl.String))
+    found = content.filter(aside)
+    return found.select("row", "reasons", *(_as_text(found[name]) for name in frame.columns))
 
 
-def _problem(frame: pl.DataFrame, fault: _Fault, file: str, first_row: int) -> Problem:
-    first = int(fault.bad.arg_true()[0])
+def _as_text(cells: pl.Series) -> pl.Series:
+    if cells.dtype.is_nested() or isinstance(cells.dtype, pl.Binary | pl.Object):
+        return pl.Series(cells.name, [None if cell is None else str(cell) for cell in cells], dtype=pl.String)
+    return cells.cast(pl.String)
+
+
+def _problem(frame: pl.DataFrame, fault: _Fault, rows: pl.Series, file: str, first_row: int) -> Problem:
+    first = int(rows.arg_true()[0])
     cells = [frame[name][first] for name in fault.column.split(", ") if name in frame.columns]
     return Problem(
         fault.code, f"{file}, row {first + first_row}, column {fault.column}", fault.problem, fault.hint, file,
         first + first_row, fault.column, ", ".join(shape_of(cell) for cell in cells if cell is not None),
-        int(fault.bad.sum()),
+        int(rows.sum()),
     )  # fmt: skip

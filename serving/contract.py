@@ -68,6 +68,9 @@ class ServeSettings:
     timeout_s: float = 30.0
     max_students: int = 1000
     max_waiting: int = 64
+    mlflow_uri: str = ""
+    stale_after_days: int = 14
+    norms_stale_after_days: int = 14
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, object]) -> ServeSettings:
@@ -82,7 +85,13 @@ class ServeSettings:
             if name not in known
         ]
         for name, value in given.items():
-            kind = (str, Path) if name in ("home", "database_url") else (int, float) if name == "timeout_s" else (int,)
+            kind = (
+                (str, Path)
+                if name in ("home", "database_url", "mlflow_uri")
+                else (int, float)
+                if name == "timeout_s"
+                else (int,)
+            )
             wrong = not isinstance(value, kind) or isinstance(value, bool)
             if name in known and (wrong or (isinstance(value, int | float) and value <= 0)):
                 wanted = "text" if str in kind else "a number above 0"
@@ -116,23 +125,44 @@ def open_chosen_desk(home: Path) -> Desk:
     return opener(home)
 
 
-#: A request as the reference and the home page show it.
+#: A request as the reference and the home page show it: one student, ten weeks into a course, and the class's work.
 SCORE_EXAMPLE: Mapping[str, object] = {
     "as_of": "2026-11-13",
     "students": [
         {
             "student_id": "S-104",
+            "name": "Ana",
             "enrolments": [
-                {
-                    "enrolment_id": "E-77",
-                    "organisation_id": "lincoln",
-                    "entered_on": "2026-08-31",
-                    "planned_end_on": "2027-06-11",
-                }
+                {"enrolment_id": "E-77", "organisation_id": "lincoln", "entered_on": "2026-08-20",
+                 "planned_end_on": "2027-05-28", "previous_attempts": 0, "credits_load": 60}
             ],
+            "rosters": [{"section_id": "ALG-1"}],
+            "activity": [
+                {"on": "2026-09-08", "kind": "content", "actions": 31, "resources": 6},
+                {"on": "2026-09-15", "kind": "quiz", "actions": 12, "resources": 2},
+                {"on": "2026-09-29", "kind": "content", "actions": 18, "resources": 4},
+                {"on": "2026-10-12", "kind": "content", "actions": 5, "resources": 1},
+            ],
+            "submissions": [{"assignment_id": "A-1", "submitted_on": "2026-09-25"}],
+            "results": [{"assignment_id": "A-1", "status": "graded", "score": 62, "marked_on": "2026-10-02"}],
+            "skill_results": [],
         }
     ],
-}
+    "school": {
+        "sections": [
+            {"section_id": "ALG-1", "course_id": "ALG", "term_id": "2026", "organisation_id": "lincoln",
+             "starts_on": "2026-09-01", "ends_on": "2027-05-28"}
+        ],
+        "assignments": [
+            {"assignment_id": "A-1", "section_id": "ALG-1", "kind": "tutor_marked", "due_on": "2026-09-25",
+             "weight": 20, "max_score": 100},
+            {"assignment_id": "A-2", "section_id": "ALG-1", "kind": "tutor_marked", "due_on": "2026-10-30",
+             "weight": 40, "max_score": 100},
+            {"assignment_id": "A-3", "section_id": "ALG-1", "kind": "tutor_marked", "due_on": "2027-02-26",
+             "weight": 40, "max_score": 100},
+        ],
+    },
+}  # fmt: skip
 
 #: The same for students whose records are already here.
 STORED_EXAMPLE: Mapping[str, object] = {"student_ids": ["S-104"]}

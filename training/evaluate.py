@@ -66,8 +66,13 @@ def on_list(score: Floats, day: npt.NDArray[Any], tie: Floats, capacity: float) 
     for one in np.unique(day):
         rows = np.flatnonzero(day == one)
         order = rows[np.lexsort((tie[rows], -score[rows]))]
-        chosen[order[: int(np.ceil(capacity * len(rows)))]] = True
+        chosen[order[: int(_room(capacity, len(rows)))]] = True
     return chosen
+
+
+def _room(capacity: float, students: float | npt.NDArray[Any]) -> Floats:
+    """Return how many a list holds: a tenth of 70 is 7, though 0.1 * 70 is 7.000000000000001."""
+    return np.asarray(np.ceil(np.round(capacity * np.asarray(students, dtype=np.float64), 9)))
 
 
 def measure(
@@ -145,7 +150,7 @@ def _recalls(
         order = rows[np.lexsort((tie[rows], -score[rows]))]
         weight = drawn[:, who[order]]
         filled = np.cumsum(weight, axis=1)
-        room = np.ceil(capacity * filled[:, -1:])
+        room = _room(capacity, filled[:, -1:])
         taken = np.clip(room - (filled - weight), 0, weight)
         mine = label[order].astype(np.float32)
         hits += taken @ mine

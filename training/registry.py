@@ -21,6 +21,7 @@ from features.problems import NotFound, Problem, Refused
 from training.trained import TrainedModel
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 #: What a logged model says it needs. Naming it saves 3 s: MLflow would else infer it in a subprocess.
 _NEEDS = ["lightgbm>=4.7", "numpy>=2.2"]
@@ -100,10 +101,14 @@ class Registry:
                         (folder / "plots" / name).write_bytes(image)
                     client.log_artifacts(run.info.run_id, made)
                 logged = mlflow.lightgbm.log_model(
-                    model.trees.booster, name=target, pip_requirements=_NEEDS, signature=signature(model.catalog),
-                    registered_model_name=self._name(target),
+                    model.trees.booster, name=target, pip_requirements=_NEEDS, signature=signature(model.catalog)
                 )  # fmt: skip
-                version = str(logged.registered_model_version)
+                if not client.search_registered_models(f"name='{self._name(target)}'"):
+                    client.create_registered_model(self._name(target))
+                made_version = client.create_model_version(
+                    self._name(target), logged.model_uri, run.info.run_id, model_id=logged.model_id
+                )
+                version = str(made_version.version)
                 client.set_model_version_tag(self._name(target), version, "passed_gate", str(passed_gate).lower())
             return version, run.info.run_id
 
@@ -150,6 +155,12 @@ class Registry:
                     f"{target}: {which}. Train one with `homeroom train`, then `homeroom promote {target} VERSION`."
                 ) from None
         return TrainedModel.read(Path(folder), code, str(found.version))
+
+    def tenants(self) -> list[str]:
+        """Return the tenants that have a registered model."""
+        with _quiet():
+            names = [model.name for model in self._client.search_registered_models()]
+            return sorted({name.rpartition("-")[0] for name in names})
 
     def champion(self, target: str) -> str | None:
         """Return the version that serves, or None. Cheap enough to poll."""

@@ -86,24 +86,28 @@ def by_time(keys: pl.DataFrame, labels: pl.DataFrame, terms: pl.DataFrame, test_
         )
     if not test.any():
         raise _refused("no outcome of the test term is on record", "Give an earlier --test-from.")
-    calibrate = _later_term(rows, label, fit, starts)
-    if calibrate is not None:
-        origin = rows.filter(pl.Series(calibrate))["as_of"].min()
-        known_before = (rows["known_on"] < origin).fill_null(value=False).to_numpy()
-        apart = rows["student_id"].is_in(rows.filter(pl.Series(calibrate))["student_id"].unique().implode()).to_numpy()
-        fit = fit & known_before & ~apart
+    fit, calibrate = _apart(rows, label, fit, starts)
     return Split(fit, calibrate, test, fold_of(rows["student_id"], folds), first,  # type: ignore[arg-type]
                  rows.filter(pl.Series(test))["as_of"].max(), int((closed & tested).sum()))  # type: ignore[arg-type]  # fmt: skip
 
 
-def _later_term(rows: pl.DataFrame, label: Rows, fit: Rows, starts: pl.DataFrame) -> Rows | None:
-    """Return the latest closed term that leaves earlier closed outcomes to fit on, or None."""
-    for term, begins, _ in reversed(starts.rows()):
-        within: Rows = fit & (rows["term_id"] == term).to_numpy()
-        before: Rows = fit & (rows["known_on"] < begins).fill_null(value=False).to_numpy()
-        if _enough(label, within) and _enough(label, before):
-            return within
-    return None
+def _apart(rows: pl.DataFrame, label: Rows, closed: Rows, starts: pl.DataFrame) -> tuple[Rows, Rows | None]:
+    """Return rows to fit on and rows to calibrate on.
+
+    The latest closed term calibrates, if enough outcomes of other students were known before its first row to fit
+    on; where no term does, everything is for the fit.
+    """
+    for term in reversed(starts["term_id"].to_list()):
+        within: Rows = closed & (rows["term_id"] == term).to_numpy()
+        if not _enough(label, within):
+            continue
+        there = rows.filter(pl.Series(within))
+        known_before = (rows["known_on"] < there["as_of"].min()).fill_null(value=False).to_numpy()
+        others = ~rows["student_id"].is_in(there["student_id"].unique().implode()).to_numpy()
+        fit: Rows = closed & known_before & others
+        if _enough(label, fit):
+            return fit, within
+    return closed, None
 
 
 def _enough(label: Rows, rows: Rows) -> bool:

@@ -94,14 +94,14 @@ def course_failure(records: SchoolRecords, cohort: Cohort, pass_mark: float) -> 
 def learning_gap(records: SchoolRecords, cohort: Cohort, pass_mark: float) -> pl.DataFrame:
     """The next evidence of the skill after the as-of date falls below the mark at which it counts as secure.
 
-    ``value`` is that next score, as a share of the best. No later evidence, no label.
+    ``value`` is that next score, as a share of the best and as it was first known. No later evidence, no label.
     """
     keys = list(GRAIN_KEYS["skill"])
     evidence = (
         records.labels("skill_results")
         .filter(~pl.col("deleted"))
         .select(*keys, "occurred_on", "evidence_id", "score_share", "known_on")
-        .sort("occurred_on", "evidence_id")
+        .sort("occurred_on", "evidence_id", "known_on")
         .unique([*keys, "occurred_on"], keep="first", maintain_order=True)
         .sort("occurred_on")
     )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -145,8 +146,8 @@ def train(
         if shuffle_labels:
             labels = _shuffled(labels, keys, settings.seed)
         split = splits.by_time(keys, labels, terms, test_from, settings.folds)
-        ready = time.perf_counter()
-        results.append(_one(records, target, table, keys, labels, split, settings, registry, progress, started, ready))
+        run = _Run.of(records, target, settings, table, keys, labels, split)
+        results.append(_one(run, registry, progress, started))
     return results
 
 
@@ -169,146 +170,176 @@ def _rows(
     return table, keys, target.labels(records, cohort, pass_mark), terms
 
 
-def _one(
-    records: SchoolRecords, target: Target, table: FeatureTable, keys: pl.DataFrame, labels: pl.DataFrame,
-    split: Split, settings: Training, registry: Registry | None, progress: Progress, started: float, ready: float,
-) -> Result:  # fmt: skip
-    progress(f"{target.name}: fitting")
-    inputs = table.catalog.inputs
-    matrix = _hide_norms(table, keys, settings)
-    label = labels["label"].fill_null(0).to_numpy().astype(np.int8)
-    day = keys["day"].to_numpy()
-    fit = split.fit & np.isin(day, settings.days)
-    judged = np.isin(day, settings.judged_days)
-    units = keys.select(pl.concat_str("student_id", pl.col("section_id").fill_null(""), separator="|")).to_series().to_list()
+@dataclass(frozen=True)
+class _Run:
+    """What one target is learned from: the rows, who teaches, who is held apart to calibrate and gate, and who judges."""
 
-    def fitted(rows: Rows, what: npt.NDArray[Any], objective: str) -> Trees:
-        return Trees.fit(
-            matrix[rows],
-            what[rows],
-            inputs,
-            {"objective": objective, **settings.parameters, **PARAMETERS_OF.get(target.name, {})},
-            settings.trees,
-        )
+    records: SchoolRecords
+    target: Target
+    settings: Training
+    table: FeatureTable
+    keys: pl.DataFrame
+    split: Split
+    label: npt.NDArray[np.int8]
+    value: Floats
+    day: npt.NDArray[Any]
+    units: npt.NDArray[Any]
+    tie: Floats
+    learned: Floats
+    fit: Rows
+    held: Rows
+    test: Rows
 
-    trees = fitted(fit, label, "binary")
-    # Rows that calibrate and gate: predictions of models that did not see the student.
-    held = (split.calibrate if split.calibrate is not None else split.fit) & judged
-    seen = _unseen(held, fit, split, trees, table.matrix(), lambda rows: fitted(rows, label, "binary"), settings)
-    calibration = calibrate.fit(seen[held], label[held], [units[at] for at in np.flatnonzero(held)])
-    expected = None
-    if target.with_value:
-        value = labels["value"].fill_null(0.0).to_numpy()
-        guess = fitted(fit, value, "regression")
-        out = _unseen(held, fit, split, guess, table.matrix(), lambda rows: fitted(rows, value, "regression"), settings)
-        expected = Expected.of(guess, np.clip(out[held], 0, 1), value[held])
-    done = time.perf_counter()
+    @classmethod
+    def of(
+        cls, records: SchoolRecords, target: Target, settings: Training, table: FeatureTable, keys: pl.DataFrame,
+        labels: pl.DataFrame, split: Split,
+    ) -> _Run:  # fmt: skip
+        """Return the run with its rows told apart."""
+        day = keys["day"].to_numpy()
+        judged = np.isin(day, settings.judged_days)
+        units = keys.select(pl.concat_str("student_id", pl.col("section_id").fill_null(""), separator="|")).to_series()
+        return cls(
+            records, target, settings, table, keys, split,
+            labels["label"].fill_null(0).to_numpy().astype(np.int8), labels["value"].fill_null(0.0).to_numpy(),
+            day, units.to_numpy(), evaluate.ties(units.to_list()), _hide_norms(table, keys, settings),
+            split.fit & np.isin(day, settings.days),
+            # Rows that calibrate and gate are seen by models that did not see the student.
+            (split.fit if split.calibrate is None else split.calibrate) & judged,
+            split.test & judged,
+        )  # fmt: skip
 
-    progress(f"{target.name}: judging against the baselines")
-    frame = table.frame.with_columns(keys["course_id"])
-    gate_scores, test_scores = {}, {}
-    for name, baseline in BASELINES.items():
-        thin = fit & judged
-        scores = np.zeros(len(label))
-        if split.cross_fitted:
-            for fold in range(settings.folds):
-                mine = held & (split.folds == fold)
-                scores[mine] = baseline.fit(_sample(frame, table, label, thin & (split.folds != fold)))(
-                    _sample(frame, table, label, mine)
-                )
-        else:
-            scores[held] = baseline.fit(_sample(frame, table, label, thin))(_sample(frame, table, label, held))
-        gate_scores[name] = scores[held]
-        test = split.test & judged
-        test_scores[name] = baseline.fit(_sample(frame, table, label, thin))(_sample(frame, table, label, test))
-    gains = evaluate.gains(seen[held], gate_scores, label[held], day[held], [units[at] for at in np.flatnonzero(held)],
-                           settings.capacity, settings.bootstrap_draws, settings.seed)  # fmt: skip
-    passed = all(one.beaten for one in gains)
+    @cached_property
+    def matrix(self) -> Floats:
+        """The inputs as they are scored; ``learned`` has the place in the class hidden in some rows."""
+        return self.table.matrix()
 
-    test = split.test & judged
-    tie = evaluate.ties(units)
-    raw = trees.raw(table.matrix()[test])
-    chance = calibration.probability(raw)
-    judge = _Judge(label[test], day[test], tie[test], settings.capacity)
-    metrics = judge(raw, chance)
-    by_day = [{"day": int(one), **judge.on(int(one), raw, chance).as_dict()} for one in np.unique(day[test])]
-    against = {name: judge(score) for name, score in test_scores.items()}
-    bands = _bands(calibration.probability(seen[held]), label[held], day[held], tie[held], settings.capacity)
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """LightGBM's parameters for this target."""
+        return {**self.settings.parameters, **PARAMETERS_OF.get(self.target.name, {})}
 
-    progress(f"{target.name}: explaining")
-    model = TrainedModel(
-        target, trees, table.catalog, calibration,
-        Population.of(matrix[fit], inputs, _elapsed(table.frame.filter(pl.Series(fit)))), bands, {}, expected,
-    )  # fmt: skip
-    weights = _weights(model, table, test, settings.seed)
-    explained = time.perf_counter()
+    def trees(self, rows: Rows, what: npt.NDArray[Any], objective: str) -> Trees:
+        """Fit trees on some rows."""
+        inputs, parameters = self.table.catalog.inputs, {"objective": objective, **self.parameters}
+        return Trees.fit(self.learned[rows], what[rows], inputs, parameters, self.settings.trees)
 
-    facts = {
-        "train": _facts(keys, label, fit, units, target),
-        "test": _facts(keys, label, test, units, target),
-    }
-    whole = _card(model, split, settings, facts, metrics, by_day, against, gains, passed, weights, labels, table, test, judge)
-    model = replace(model, card=whole)
-    run_id = ""
-    if registry is not None:
-        progress(f"{target.name}: registering")
-        version, run_id = _register(
-            registry,
-            model,
-            records,
-            split,
-            settings,
-            metrics,
-            by_day,
-            against,
-            gains,
-            passed,
-            weights,
-            label[test],
-            chance,
-        )
-        model = replace(model, version=version, card={**whole, "version": version, "run_id": run_id})
-    seconds = {"features": ready - started, "fit": done - ready, "explain": explained - done,
-               "total": time.perf_counter() - started}  # fmt: skip
-    return Result(model, run_id, passed, facts["train"], facts["test"], metrics, by_day, against, gains, seconds)
+    def sample(self, rows: Rows) -> Sample:
+        """Return rows as a baseline takes them."""
+        part = self.table.frame.with_columns(self.keys["course_id"]).filter(pl.Series(rows))
+        return Sample(part, self.matrix[rows], self.label[rows])
 
 
 @dataclass(frozen=True)
-class _Judge:
-    """The test rows, ready to measure any score of them."""
+class _Judgement:
+    """How the model and the baselines did: on the test, and at the gate."""
 
-    label: npt.NDArray[np.int8]
-    day: npt.NDArray[Any]
-    tie: Floats
-    capacity: float
+    metrics: evaluate.Metrics
+    by_day: Sequence[Mapping[str, Any]]
+    baselines: Mapping[str, evaluate.Metrics]
+    gains: Sequence[evaluate.Gain]
+    chance: Floats
 
-    def __call__(self, score: Floats, chance: Floats | None = None) -> evaluate.Metrics:
-        return evaluate.measure(score, self.label, self.day, self.tie, self.capacity, chance)
-
-    def on(self, day: int, score: Floats, chance: Floats) -> evaluate.Metrics:
-        rows = self.day == day
-        return evaluate.measure(score[rows], self.label[rows], self.day[rows], self.tie[rows], self.capacity, chance[rows])
+    @property
+    def passed(self) -> bool:
+        """Whether the model finds more students than every baseline does."""
+        return all(one.beaten for one in self.gains)
 
 
-def _unseen(
-    held: Rows,
-    fit: Rows,
-    split: Split,
-    trees: Trees,
-    matrix: Floats,
-    fitted: Callable[[Rows], Trees],
-    settings: Training,
-) -> Floats:
+def _one(run: _Run, registry: Registry | None, progress: Progress, started: float) -> Result:
+    """Tell the story of one target from the rows to a registered candidate."""
+    ready = time.perf_counter()
+    progress(f"{run.target.name}: fitting")
+    trees = run.trees(run.fit, run.label, "binary")
+    seen = _unseen(run, trees, lambda rows: run.trees(rows, run.label, "binary"))
+    calibration = calibrate.fit(seen[run.held], run.label[run.held], run.units[run.held].tolist())
+    expected = _expected(run) if run.target.with_value else None
+    fitted = time.perf_counter()
+
+    progress(f"{run.target.name}: judging against the baselines")
+    judgement = _judge(run, trees, calibration, seen)
+    bands = _bands(run, calibration.probability(seen[run.held]))
+
+    progress(f"{run.target.name}: explaining")
+    elapsed = run.table.frame.filter(pl.Series(run.fit))["elapsed_share"].fill_null(0.0).to_numpy()
+    population = Population.of(run.learned[run.fit], run.table.catalog.inputs, elapsed)
+    model = TrainedModel(run.target, trees, run.table.catalog, calibration, population, bands, {}, expected)
+    weights = _weights(run, model)
+    explained = time.perf_counter()
+
+    facts = {"train": _facts(run, run.fit), "test": _facts(run, run.test)}
+    model = replace(model, card=_card(run, model, facts, judgement, weights))
+    run_id = ""
+    if registry is not None:
+        progress(f"{run.target.name}: registering")
+        version, run_id = _register(run, registry, model, judgement, weights)
+        model = replace(model, version=version, card={**model.card, "version": version, "run_id": run_id})
+    seconds = {"features": ready - started, "fit": fitted - ready, "explain": explained - fitted,
+               "total": time.perf_counter() - started}  # fmt: skip
+    return Result(
+        model, run_id, judgement.passed, facts["train"], facts["test"], judgement.metrics, judgement.by_day,
+        judgement.baselines, judgement.gains, seconds,
+    )  # fmt: skip
+
+
+def _unseen(run: _Run, trees: Trees, fitted: Callable[[Rows], Trees]) -> Floats:
     """Return predictions for the held rows by models that did not see their students."""
-    seen = np.zeros(len(matrix))
-    if not split.cross_fitted:
-        seen[held] = trees.raw(matrix[held])
+    seen = np.zeros(len(run.label))
+    if not run.split.cross_fitted:
+        seen[run.held] = trees.raw(run.matrix[run.held])
         return seen
-    for fold in range(settings.folds):
-        mine = held & (split.folds == fold)
+    for fold in range(run.settings.folds):
+        mine = run.held & (run.split.folds == fold)
         if mine.any():
-            seen[mine] = fitted(fit & (split.folds != fold)).raw(matrix[mine])
+            seen[mine] = fitted(run.fit & (run.split.folds != fold)).raw(run.matrix[mine])
     return seen
+
+
+def _expected(run: _Run) -> Expected:
+    """Return the model of the number that comes with the label, with its interval."""
+    trees = run.trees(run.fit, run.value, "regression")
+    seen = _unseen(run, trees, lambda rows: run.trees(rows, run.value, "regression"))
+    return Expected.of(trees, np.clip(seen[run.held], 0, 1), run.value[run.held])
+
+
+def _judge(run: _Run, trees: Trees, calibration: calibrate.Calibration, seen: Floats) -> _Judgement:
+    """Measure the model on the test, and against the baselines on held rows: the gate must not use the test."""
+    label, day, tie = run.label[run.test], run.day[run.test], run.tie[run.test]
+    capacity = run.settings.capacity
+    raw = trees.raw(run.matrix[run.test])
+    chance = calibration.probability(raw)
+    by_day = []
+    for one in np.unique(day):
+        at = day == one
+        found = evaluate.measure(raw[at], label[at], day[at], tie[at], capacity, chance[at])
+        by_day.append({"day": int(one), **found.as_dict()})
+    at_gate, at_test = _baselines(run)
+    gains = evaluate.gains(
+        seen[run.held], at_gate, run.label[run.held], run.day[run.held], run.units[run.held].tolist(),
+        capacity, run.settings.bootstrap_draws, run.settings.seed,
+    )  # fmt: skip
+    against = {name: evaluate.measure(score, label, day, tie, capacity) for name, score in at_test.items()}
+    return _Judgement(evaluate.measure(raw, label, day, tie, capacity, chance), by_day, against, gains, chance)
+
+
+def _baselines(run: _Run) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Return each baseline's scores of the held rows, by one that did not see the student, and of the test rows."""
+    teaching = run.fit & np.isin(run.day, run.settings.judged_days)
+    held, test = run.sample(run.held), run.sample(run.test)
+    at_gate, at_test = {}, {}
+    for name, baseline in BASELINES.items():
+        whole = baseline.fit(run.sample(teaching))
+        at_test[name] = whole(test)
+        if not run.split.cross_fitted:
+            at_gate[name] = whole(held)
+            continue
+        scores = np.zeros(len(run.label))
+        for fold in range(run.settings.folds):
+            mine = run.held & (run.split.folds == fold)
+            if mine.any():
+                scores[mine] = baseline.fit(run.sample(teaching & (run.split.folds != fold)))(run.sample(mine))
+        at_gate[name] = scores[run.held]
+    return at_gate, at_test
 
 
 def _hide_norms(table: FeatureTable, keys: pl.DataFrame, settings: Training) -> Floats:
@@ -331,32 +362,19 @@ def _shuffled(labels: pl.DataFrame, keys: pl.DataFrame, seed: int) -> pl.DataFra
     return labels.with_columns(pl.Series("label", label, nan_to_null=True).cast(pl.Int8))
 
 
-def _sample(frame: pl.DataFrame, table: FeatureTable, label: npt.NDArray[np.int8], rows: Rows) -> Sample:
-    part = frame.filter(pl.Series(rows))
-    return Sample(part, part.select(table.catalog.inputs).fill_null(float("nan")).to_numpy(), label[rows])
-
-
-def _bands(
-    chance: Floats, label: npt.NDArray[np.int8], day: npt.NDArray[Any], tie: Floats, capacity: float
-) -> dict[str, float]:
-    """Return where the bands begin: the last on a list of capacity, and the list that finds four of five."""
-    on = evaluate.on_list(chance, day, tie, capacity)
-    ordered = np.sort(chance[label == 1])[::-1]
+def _bands(run: _Run, chance: Floats) -> dict[str, float]:
+    """Return where the bands begin: with the share of students that capacity allows, and where four of five are found."""
+    ordered = np.sort(chance[run.label[run.held] == 1])[::-1]
     four_of_five = ordered[min(int(np.ceil(0.8 * len(ordered))) - 1, len(ordered) - 1)]
-    check_in = float(chance[on].min())
+    check_in = float(np.quantile(chance, 1 - run.settings.capacity))
     return {"check_in_suggested": check_in, "keep_an_eye": float(min(four_of_five, check_in))}
 
 
-def _elapsed(frame: pl.DataFrame) -> Floats:
-    return frame["elapsed_share"].fill_null(0.0).to_numpy()
-
-
-def _weights(model: TrainedModel, table: FeatureTable, rows: Rows, seed: int) -> dict[str, float]:
+def _weights(run: _Run, model: TrainedModel) -> dict[str, float]:
     """Return each concept's mean absolute contribution over at most 400 test rows."""
-    at = np.flatnonzero(rows)
-    at = np.sort(np.random.default_rng(seed).choice(at, min(400, len(at)), replace=False))
-    part = FeatureTable(table.frame[at], table.catalog, table.unit, table.norms)
-    found = model.score(part).contributions
+    at = np.flatnonzero(run.test)
+    at = np.sort(np.random.default_rng(run.settings.seed).choice(at, min(400, len(at)), replace=False))
+    found = model.score(run.table.take(at)).contributions
     weights: dict[str, float] = {}
     for column, name in enumerate(model.inputs):
         weights.setdefault(model.catalog[name].concept, 0.0)
@@ -364,24 +382,22 @@ def _weights(model: TrainedModel, table: FeatureTable, rows: Rows, seed: int) ->
     return weights
 
 
-def _facts(keys: pl.DataFrame, label: npt.NDArray[np.int8], rows: Rows, units: Sequence[str], target: Target) -> dict[str, Any]:
-    part = keys.filter(pl.Series(rows))
+def _facts(run: _Run, rows: Rows) -> dict[str, Any]:
+    part = run.keys.filter(pl.Series(rows))
     return {
         "rows": int(rows.sum()),
-        "positives": int(label[rows].sum()),
+        "positives": int(run.label[rows].sum()),
         "from": str(part["as_of"].min()),
         "to": str(part["as_of"].max()),
-        "units": len({units[int(at)] for at in np.flatnonzero(rows)}),
+        "units": len(np.unique(run.units[rows])),
         "courses": part["course_id"].unique().sort().to_list(),
     }
 
 
 def _card(
-    model: TrainedModel, split: Split, settings: Training, facts: Mapping[str, Any], metrics: evaluate.Metrics,
-    by_day: Sequence[Mapping[str, Any]], against: Mapping[str, evaluate.Metrics], gains: Sequence[evaluate.Gain],
-    passed: bool, weights: Mapping[str, float], labels: pl.DataFrame, table: FeatureTable, test: Rows, judge: _Judge,
-) -> dict[str, Any]:  # fmt: skip
-    target = model.target
+    run: _Run, model: TrainedModel, facts: Mapping[str, Any], judgement: _Judgement, weights: Mapping[str, float]
+) -> dict[str, Any]:
+    target, settings, split = run.target, run.settings, run.split
     if split.cross_fitted:
         calibrated = (f"Only one closed term was there to learn from, so calibration and gate use {settings.folds}-fold "
                       "cross-fitting grouped by student, not a later term.")  # fmt: skip
@@ -391,9 +407,6 @@ def _card(
     new = sorted(set(facts["test"]["courses"]) - set(facts["train"]["courses"]))
     if new:
         notes.append(f"Courses in the test that training never saw: {', '.join(new)}.")
-    raw = model.trees.raw(table.matrix()[test])
-    chance = model.calibration.probability(raw)
-    intervals = _interval_coverage(model, chance, judge.label)
     found: dict[str, Any] = {
         "title": f"{target.name} model",
         "target": target.name,
@@ -408,18 +421,18 @@ def _card(
         "test": dict(facts["test"]),
         "calibrated_on": calibrated,
         "notes": notes,
-        "metrics": metrics.as_dict(),
-        "by_day": [dict(one) for one in by_day],
-        "baselines": {name: {"says": BASELINES[name].says, **one.as_dict()} for name, one in against.items()},
-        "gate": {"passed": passed, "gains": [asdict(one) for one in gains]},
+        "metrics": judgement.metrics.as_dict(),
+        "by_day": [dict(one) for one in judgement.by_day],
+        "baselines": {n: {"says": BASELINES[n].says, **one.as_dict()} for n, one in judgement.baselines.items()},
+        "gate": {"passed": judgement.passed, "gains": [asdict(one) for one in judgement.gains]},
         "capacity": settings.capacity,
         "bands": dict(model.bands),
-        "concepts": card.concepts(table.catalog),
+        "concepts": card.concepts(model.catalog),
         "weights": {name: round(value, 4) for name, value in weights.items()},
         "never_read": [f"{t.name}.{c.name}" for t in TABLES.values() for c in t.columns if c.use == "audit_only"],
-        "algorithm": {"name": "LightGBM", "trees": settings.trees, **settings.parameters},
+        "algorithm": {"name": "LightGBM", "trees": settings.trees, **run.parameters},
         "calibration": {"method": "logistic (Platt)", **model.calibration.as_dict()},
-        "interval_coverage": intervals,
+        "interval_coverage": _interval_coverage(model, judgement.chance, run.label[run.test]),
         "explanations": "Exact TreeSHAP of the row that was scored, summed by concept. A reason is shown only where it "
                         "adds to the score and the value is on the concern side of the comparison printed with it.",
         "limits": [
@@ -430,8 +443,8 @@ def _card(
         ],
     }  # fmt: skip
     if model.expected is not None:
-        value = labels["value"].fill_null(0.0).to_numpy()[test]
-        guess = model.expected.value(table.matrix()[test])
+        value = run.value[run.test]
+        guess = model.expected.value(run.matrix[run.test])
         bounds = np.array([model.expected.interval(float(one)) for one in guess])
         inside = (bounds[:, 0] <= value) & (value <= bounds[:, 1])
         found["expected"] = {
@@ -454,28 +467,27 @@ def _interval_coverage(model: TrainedModel, chance: Floats, label: npt.NDArray[n
 
 
 def _register(
-    registry: Registry, model: TrainedModel, records: SchoolRecords, split: Split, settings: Training,
-    metrics: evaluate.Metrics, by_day: Sequence[Mapping[str, Any]], against: Mapping[str, evaluate.Metrics],
-    gains: Sequence[evaluate.Gain], passed: bool, weights: Mapping[str, float], label: npt.NDArray[np.int8], chance: Floats,
-) -> tuple[str, str]:  # fmt: skip
+    run: _Run, registry: Registry, model: TrainedModel, judgement: _Judgement, weights: Mapping[str, float]
+) -> tuple[str, str]:
     from training.plots import draw
 
-    numbers: dict[str, float] = {k: v for k, v in metrics.as_dict().items() if v is not None}
-    for one in by_day:
+    settings = run.settings
+    numbers: dict[str, float] = {k: v for k, v in judgement.metrics.as_dict().items() if v is not None}
+    for one in judgement.by_day:
         numbers |= {f"day_{one['day']}/{k}": v for k, v in one.items() if v is not None and k != "day"}
-    for name, other in against.items():
+    for name, other in judgement.baselines.items():
         numbers |= {f"baseline_{name}/{k}": v for k, v in other.as_dict().items() if v is not None}
-    for gain in gains:
+    for gain in judgement.gains:
         numbers |= {f"gate_{gain.baseline}/{k}": float(getattr(gain, k)) for k in ("gain", "low", "high")}
     parameters = {
-        **settings.parameters, "trees": settings.trees, "days": settings.days, "capacity": settings.capacity,
-        "folds": settings.folds, "norms_hidden": settings.norms_hidden, "test_from": split.test_from,
-        "inputs": len(model.inputs), "cross_fitted": split.cross_fitted,
+        **run.parameters, "trees": settings.trees, "days": settings.days, "capacity": settings.capacity,
+        "folds": settings.folds, "norms_hidden": settings.norms_hidden, "test_from": run.split.test_from,
+        "inputs": len(model.inputs), "cross_fitted": run.split.cross_fitted,
     }  # fmt: skip
     tags = {
-        "records_digest": records.digest,
+        "records_digest": run.records.digest,
         "catalog_digest": digest_of(*(one.fingerprint for one in model.catalog)),
-        "passed_gate": str(passed).lower(),
+        "passed_gate": str(judgement.passed).lower(),
     }
-    plots = draw(label, chance, weights, model.target.name)
-    return registry.record(model, numbers, parameters, plots, tags, passed)
+    plots = draw(run.label[run.test], judgement.chance, weights, run.target.name)
+    return registry.record(model, numbers, parameters, plots, tags, judgement.passed)

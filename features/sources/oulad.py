@@ -22,10 +22,9 @@ from types import MappingProxyType
 
 import polars as pl
 
-from features.problems import Problem, Refused
 from features.records import digest_of, with_versions
 from features.tables import TABLES, Column, Table
-from features.validation import Checked, Reading, Rule, check, find, load
+from features.validation import Checked, Reading, Rule, check, read_files, stamps
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,9 @@ _KINDS: Mapping[str, str] = MappingProxyType(
 
 _TEXT, _WHOLE, _REAL = pl.String(), pl.Int32(), pl.Float64()
 
+#: No day of the dataset lies further from a module's start than ten years, and no page took more clicks in a day.
+_DAYS, _MOST_CLICKS = 3_650, 100_000
+
 
 def _col(name: str, dtype: pl.DataType, says: str, *, required: bool = True, values: tuple[str, ...] = (),
          least: float | None = None, most: float | None = None) -> Column:  # fmt: skip
@@ -66,6 +68,11 @@ def _col(name: str, dtype: pl.DataType, says: str, *, required: bool = True, val
 _MODULE = _col("code_module", _TEXT, "The module's code.")
 _PRESENTATION = _col("code_presentation", _TEXT, "Year and B (February) or J (October).")
 _STUDENT = _col("id_student", _WHOLE, "The student's number.")
+
+
+def _day(name: str, says: str, *, required: bool = True) -> Column:
+    return _col(name, _WHOLE, says, required=required, least=-_DAYS, most=_DAYS)
+
 
 FILES: Mapping[str, Table] = MappingProxyType(
     {
@@ -77,7 +84,7 @@ FILES: Mapping[str, Table] = MappingProxyType(
             Table("assessments", "Assessments of a presentation.", (
                 _MODULE, _PRESENTATION, _col("id_assessment", _WHOLE, "The assessment's number."),
                 _col("assessment_type", _TEXT, "TMA, CMA or Exam.", values=("TMA", "CMA", "Exam")),
-                _col("date", _WHOLE, "Day it is due.", required=False),
+                _day("date", "Day it is due.", required=False),
                 _col("weight", _REAL, "Weight in percent.", least=0, most=100))),
             Table("vle", "Pages of the online classroom.", (
                 _col("id_site", _WHOLE, "The page's number."), _MODULE, _PRESENTATION,
@@ -94,16 +101,16 @@ FILES: Mapping[str, Table] = MappingProxyType(
                 _col("final_result", _TEXT, "How it ended.", required=False,
                      values=("Pass", "Distinction", "Fail", "Withdrawn")))),
             Table("studentRegistration", "Registrations.", (
-                _MODULE, _PRESENTATION, _STUDENT, _col("date_registration", _WHOLE, "Day.", required=False),
-                _col("date_unregistration", _WHOLE, "Day.", required=False))),
+                _MODULE, _PRESENTATION, _STUDENT, _day("date_registration", "Day.", required=False),
+                _day("date_unregistration", "Day.", required=False))),
             Table("studentAssessment", "Hand-ins and scores.", (
                 _col("id_assessment", _WHOLE, "The assessment's number."), _STUDENT,
-                _col("date_submitted", _WHOLE, "Day of the hand-in."),
+                _day("date_submitted", "Day of the hand-in."),
                 _col("is_banked", _WHOLE, "1 where carried over.", least=0, most=1),
                 _col("score", _REAL, "Score of 100.", required=False, least=0, most=100))),
             Table("studentVle", "Clicks per day and page.", (
                 _MODULE, _PRESENTATION, _STUDENT, _col("id_site", _WHOLE, "The page's number."),
-                _col("date", _WHOLE, "Day."), _col("sum_click", _WHOLE, "Clicks.", least=0))),
+                _day("date", "Day."), _col("sum_click", _WHOLE, "Clicks.", least=0, most=_MOST_CLICKS))),
         )
     }
 )  # fmt: skip
@@ -130,34 +137,26 @@ def read(path: Path, settings: Oulad, tenant: str = "default") -> Reading:
         Refused: a file or a required column is missing; all of them are named at once.
 
     """
-    files = find(path, dict.fromkeys(FILES, True))
-    raw: dict[str, pl.DataFrame] = {}
-    problems: list[Problem] = []
-    for name, file in files.items():
-        try:
-            raw[name] = load(file, FILES[name])
-        except Refused as refused:
-            problems += refused.problems
-    if problems:
-        raise Refused(problems, "The export cannot be read")
+    raw = read_files(path, FILES, FILES)
+    files = {name: file for name, (file, _) in raw.items()}
     checked: dict[str, Checked] = {}
     for name in FILES:
-        frame = raw.pop(name)
-        checked[name] = check(frame, FILES[name], files[name].name, {}, _rules(name, checked), _UNIQUE[name])
+        file, frame = raw.pop(name)
+        checked[name] = check(frame, FILES[name], file, {}, _rules(name, checked), _UNIQUE[name])
     tables = _canonical({name: one.kept for name, one in checked.items()}, settings)
     return Reading(
         {name: with_versions(frame, TABLES[name], tenant) for name, frame in tables.items()},
         tuple(one.account for one in checked.values()),
         tuple(problem for one in checked.values() for problem in one.problems),
-        {files[name].name: one.quarantined for name, one in checked.items()},
-        digest_of(settings, *((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files.values())),
+        {files[name]: one.quarantined for name, one in checked.items()},
+        digest_of(settings, *stamps(path, files.values())),
     )
 
 
 def _rules(name: str, before: Mapping[str, Checked]) -> tuple[Rule, ...]:
     """Return the checks of one file against those read before it."""
     if name == "courses":
-        form = ~pl.col("code_presentation").str.contains(r"^\d{4}[BJ]$")
+        form = ~pl.col("code_presentation").str.contains(r"^20\d{2}[BJ]$")
         return (Rule("unknown_word", "code_presentation", "this is not a year and B or J", "Write it like 2013J.", form),)
 
     def among(code: str, keys: list[str], file: str, problem: str) -> Rule:

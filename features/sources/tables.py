@@ -11,7 +11,7 @@ import polars as pl
 from features.problems import Problem, Refused
 from features.records import SchoolRecords, digest_of, with_versions
 from features.tables import TABLES
-from features.validation import Checked, Reading, Rule, check, find, load
+from features.validation import Checked, Reading, Rule, check, missing_columns, read_files, stamps
 
 #: Without these there is nobody to look at; every other table may be absent, and is then unknown.
 REQUIRED = ("organisations", "students", "enrolments")
@@ -31,15 +31,11 @@ def read(path: Path, settings: Tables, tenant: str = "default") -> Reading:
     is set aside with it, and the account says why.
     """
     del settings  # nothing in the reading depends on it: it tells the targets where a skill counts as secure
-    files = find(path, {name: name in REQUIRED for name in TABLES})
-    _refuse_strangers(path)
-    problems: list[Problem] = []
-    frames: dict[str, tuple[str, pl.DataFrame]] = {}
-    for name, file in files.items():
-        try:
-            frames[name] = (file.name, load(file, TABLES[name]))
-        except Refused as refused:
-            problems += refused.problems
+    problems = _strangers(path)
+    try:
+        frames = read_files(path, TABLES, REQUIRED)
+    except Refused as refused:
+        raise Refused([*problems, *refused.problems], refused.what) from None
     if problems:
         raise Refused(problems, "The export cannot be read")
     checked = _check_all(frames)
@@ -48,7 +44,7 @@ def read(path: Path, settings: Tables, tenant: str = "default") -> Reading:
         tuple(one.account for one in checked.values()),
         tuple(problem for one in checked.values() for problem in one.problems),
         {frames[name][0]: one.quarantined for name, one in checked.items()},
-        digest_of(*((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files.values())),
+        digest_of(*stamps(path, (file for file, _ in frames.values()))),
     )
 
 
@@ -58,7 +54,12 @@ def check_frames(frames: Mapping[str, pl.DataFrame], tenant: str) -> SchoolRecor
     problems = [
         Problem("unknown_table", name, "there is no such table", f"The tables are: {', '.join(TABLES)}.") for name in strangers
     ]
-    checked = _check_all({name: (name, frame) for name, frame in frames.items() if name in TABLES})
+    known = {name: (name, frame.rename(str.strip)) for name, frame in frames.items() if name in TABLES}
+    for name, (_, frame) in known.items():
+        problems += missing_columns(frame.columns, TABLES[name], name)
+    if problems:
+        raise Refused(problems)
+    checked = _check_all(known)
     problems += [problem for one in checked.values() for problem in one.problems]
     if problems:
         raise Refused(problems)
@@ -96,14 +97,8 @@ def _rules(name: str, frame: pl.DataFrame) -> tuple[Rule, ...]:
     )
 
 
-def _refuse_strangers(path: Path) -> None:
-    """Refuse files that look like tables and are not: a misspelt name would otherwise be ignored in silence."""
-    strangers = sorted(file.name for file in path.iterdir() if file.suffix in {".csv", ".parquet"} and file.stem not in TABLES)
-    if strangers:
-        raise Refused(
-            [
-                Problem("unknown_table", name, "no table has this name", f"The tables are: {', '.join(TABLES)}.", file=name)
-                for name in strangers
-            ],
-            "The export cannot be read",
-        )
+def _strangers(path: Path) -> list[Problem]:
+    """Return files that look like tables and are not: a misspelt name would otherwise be ignored in silence."""
+    names = sorted(file.name for file in path.glob("*") if file.suffix in {".csv", ".parquet"} and file.stem not in TABLES)
+    hint = f"The tables are: {', '.join(TABLES)}."
+    return [Problem("unknown_table", name, "no table has this name", hint, file=name) for name in names]

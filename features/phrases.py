@@ -1,0 +1,31 @@
+"""Filling a feature's words with its values."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from typing import Any
+
+
+class _Phrases(string.Formatter):
+    """Format fields as Python does, and ``{value:piece|pieces}`` as the word that goes with the number."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if "|" in format_spec:
+            one, many = format_spec.split("|", 1)
+            return one if round(float(value)) == 1 else many
+        # A number that rounds to nothing has no sign: "-0" is not a thing to say to anybody.
+        return str(format(value + 0.0 if value == 0 else value, format_spec)).replace("-0%", "0%")
+
+
+_PHRASES = _Phrases()
+
+
+def fill(template: str, values: Mapping[str, object]) -> str:
+    """Return a template with its fields filled.
+
+    >>> fill("has {value:.0f} {value:piece|pieces} of work missing", {"value": 1.0})
+    'has 1 piece of work missing'
+    """
+    filled = _PHRASES.vformat(template, (), values)
+    return "0" if filled == "-0" else filled

@@ -1,0 +1,159 @@
+"""Settings: read once, here at the roof, and passed down as values. An unknown key is refused.
+
+They come from ``homeroom.toml`` in the state folder and from ``--set key=value``, the latter last. Each floor declares
+its own as a frozen dataclass; this file only finds, checks and fills them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from features.problems import Problem, Refused
+
+#: The tables of ``homeroom.toml``, and what is set outside of any.
+SECTIONS = ("source", "train", "score", "serve")
+PLAIN = ("tenant", "database_url", "mlflow_uri")
+
+TEMPLATE = """# Homeroom's settings. Every key has a default; an unknown key is refused.
+# Any of them can be given for one command: homeroom train --set source.marking_lag_days=0 ...
+
+tenant = "default"
+# database_url = "sqlite:///..."         where API keys are kept; homeroom.db in this folder by default
+# mlflow_uri = "http://..."              a shared MLflow server; the folder models/ by default
+
+[source]
+# marking_lag_days = 14                  oulad: days until a tutor's mark is known
+# pass_mark = 0.4                        share of the best score from which a skill counts as secure
+
+[train]
+# capacity = 0.10                        share of the students of a day that a school can look at
+
+[score]
+# stale_after_days = 14
+
+[serve]
+# workers = 1
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that was set, and where the state folder is."""
+
+    home: Path
+    given: Mapping[str, Any]
+
+    @property
+    def tenant(self) -> str:
+        """Whose records these are."""
+        return str(self.given.get("tenant", "default"))
+
+    @property
+    def mlflow_uri(self) -> str:
+        """A shared MLflow server, or nothing."""
+        return str(self.given.get("mlflow_uri", ""))
+
+    @property
+    def database_url(self) -> str:
+        """Where API keys are kept."""
+        return str(self.given.get("database_url") or f"sqlite:///{(self.home / 'homeroom.db').resolve()}")
+
+    def section[Section](self, name: str, kind: type[Section]) -> Section:
+        """Return one table of the settings as its dataclass.
+
+        Raises:
+            Refused: naming every key that it does not have, and every value of the wrong kind.
+
+        """
+        return _filled(self.given.get(name, {}), name, kind)
+
+    def serve(self) -> dict[str, Any]:
+        """Return what the server is told, the shared settings among it."""
+        told = {"home": str(self.home), "database_url": self.database_url, "mlflow_uri": self.mlflow_uri}
+        return {**told, **self.given.get("score", {}), **self.given.get("serve", {})}
+
+
+def read(home: str | None = None, sets: Sequence[str] = ()) -> Settings:
+    """Read the settings of a state folder, making the folder where there is none.
+
+    Args:
+        home: the folder; by default that of ``HOMEROOM_HOME``, else ``.homeroom`` where the command runs.
+        sets: ``key=value`` pairs that win over the file, in TOML's notation or as plain text.
+
+    Raises:
+        Refused: the file cannot be read, or a key is unknown.
+
+    """
+    folder = Path(home or os.environ.get("HOMEROOM_HOME") or ".homeroom").expanduser().resolve()
+    file = folder / "homeroom.toml"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(TEMPLATE)
+    try:
+        given = tomllib.loads(file.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(
+            [Problem("settings", file.name, str(error), "Correct the file.")], "The settings cannot be read"
+        ) from None
+    for pair in sets:
+        _set(given, pair)
+    unknown = [key for key in given if key not in (*SECTIONS, *PLAIN)]
+    if unknown:
+        raise _refused(unknown, (*PLAIN, *(f"[{name}]" for name in SECTIONS)))
+    return Settings(folder, given)
+
+
+def _set(given: dict[str, Any], pair: str) -> None:
+    key, equals, text = pair.partition("=")
+    if not equals or not key:
+        raise Refused([Problem("settings", "--set", "this is not key=value", "Write it like --set source.marking_lag_days=0.")])
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *tables, last = key.strip().split(".")
+    for table in tables:
+        given = given.setdefault(table, {})
+    given[last] = value
+
+
+def _filled[Section](given: Mapping[str, Any], name: str, kind: type[Section]) -> Section:
+    hints = get_type_hints(kind)
+    known = [one.name for one in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    unknown = [f"{name}.{key}" for key in given if key not in known]
+    if unknown:
+        raise _refused(unknown, [f"{name}.{key}" for key in known])
+    values, problems = {}, []
+    for key, value in given.items():
+        try:
+            values[key] = _as(value, hints[key])
+        except (TypeError, ValueError):
+            wanted = getattr(hints[key], "__name__", str(hints[key]))
+            problems.append(Problem("settings", f"{name}.{key}", f"this is not of the kind {wanted}", "Correct the value."))
+    if problems:
+        raise Refused(problems, "The settings were refused")
+    return kind(**values)
+
+
+def _as(value: Any, wanted: Any) -> Any:
+    origin = get_origin(wanted)
+    if origin is tuple:
+        return tuple(_as(one, get_args(wanted)[0]) for one in value)
+    if origin is not None:  # a mapping, such as LightGBM's parameters
+        return dict(value)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        raise TypeError
+    return value
+
+
+def _refused(unknown: Sequence[str], known: Sequence[str]) -> Refused:
+    hint = f"The settings are: {', '.join(known)}."
+    return Refused([Problem("settings", key, "there is no such setting", hint) for key in unknown], "The settings were refused")

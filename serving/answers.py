@@ -1,0 +1,180 @@
+"""What goes back to whom: one score per student, in the shape of the interface, cut to its audience.
+
+A teacher gets bands and sentences; a counselor also probability, interval and contributions; a scientist the same
+without identity; a family plain words and its rights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from serving import wording
+from serving.scoring import Risk
+
+AUDIENCES = ("teacher", "counselor", "scientist", "family")
+
+#: Who receives probability, interval and contributions.
+WITH_NUMBERS = frozenset({"counselor", "scientist"})
+
+RIGHTS = (
+    "You may see what is recorded, have mistakes corrected, ask a person to look again, and object to being scored. "
+    "No decision is made by this score: a person who knows the student decides."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """Whom an answer is about: the school's key, and the name to use in sentences."""
+
+    student_id: str
+    name: str = ""
+
+    @property
+    def called(self) -> str:
+        """The name to begin a sentence with."""
+        return self.name or "The student"
+
+
+def prediction_id(student: Student, as_of: date, risks: Sequence[Risk], secret: bytes) -> str:
+    """Return an identifier that names the model versions behind a score, so that their card can be found.
+
+    The same student, day, models and features give the same identifier, and nobody without the secret can tell
+    whose it is.
+    """
+    content = "|".join(
+        [student.student_id, as_of.isoformat(), *(f"{risk.enrolment_id}{risk.skill_id}{risk.raw!r}" for risk in risks)]
+    )
+    versions = {risk.model.target.name: risk.model.version for risk in risks}
+    return ".".join([pseudonym(content, secret), *(f"{target}-{version}" for target, version in sorted(versions.items()))])
+
+
+def version_in(identifier: str, target: str) -> str | None:
+    """Return the version of a target's model that a prediction's identifier names, or None."""
+    for part in identifier.split(".")[1:]:
+        name, _, version = part.rpartition("-")
+        if name == target and version.isdigit():
+            return version
+    return None
+
+
+def pseudonym(student_id: str, secret: bytes) -> str:
+    """Return a stand-in for a student's key that cannot be found by trying all keys (HMAC-SHA-256)."""
+    return hmac.new(secret, student_id.encode(), hashlib.sha256).hexdigest()[:20]
+
+
+def answer(
+    student: Student, as_of: date, risks: Sequence[Risk], skills: Mapping[str, str], audience: str, secret: bytes
+) -> dict[str, Any]:
+    """Return one student's score for an audience.
+
+    Args:
+        student: whom it is about.
+        as_of: the day it looks from.
+        risks: what each model says, skills among them.
+        skills: statements of skills by their key.
+        audience: see :data:`AUDIENCES`.
+        secret: the tenant's secret for pseudonyms.
+
+    """
+    scientist = audience == "scientist"
+    called = Student("").called if scientist else student.called
+    versions = {risk.model.target.name: risk.model.version for risk in risks}
+    plain = [risk for risk in risks if risk.skill_id is None]
+    gaps = [risk for risk in risks if risk.skill_id is not None]
+    found: dict[str, Any] = {
+        "prediction_id": prediction_id(student, as_of, risks, secret),
+        "student_id": pseudonym(student.student_id, secret) if scientist else student.student_id,
+        "as_of": as_of.isoformat(),
+        "decision_support_only": True,
+        "risks": [_risk(risk, called, audience, secret) for risk in plain],
+        "gaps": [_gap(risk, called, audience, skills) for risk in gaps],
+        "recommendations": _recommendations(risks, called),
+        "model": versions,
+    }
+    if audience == "family":
+        found["rights"] = RIGHTS
+        del found["model"]
+    return found
+
+
+def _risk(risk: Risk, called: str, audience: str, secret: bytes) -> dict[str, Any]:
+    enrolment = risk.enrolment_id
+    if enrolment is not None and audience == "scientist":
+        enrolment = pseudonym(enrolment, secret)
+    found: dict[str, Any] = {
+        "target": risk.model.target.name,
+        "enrolment_id": enrolment,
+        "section_id": risk.section_id,
+        "status": risk.status,
+        "band": risk.band,
+        "headline": wording.headline(risk.band),
+    }
+    if risk.status != "scored":
+        nothing: dict[str, Any] = {"reasons": [], "strengths": [], "unknowns": wording.unknowns(risk)}
+        return found | {"status_reason": risk.status_reason} | nothing
+    return found | _numbers(risk, audience) | {"per_100": wording.certainty(risk)} | _words(risk, called, audience)
+
+
+def _gap(risk: Risk, called: str, audience: str, skills: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "skill_id": risk.skill_id,
+        "statement": skills.get(str(risk.skill_id), ""),
+        "section_id": risk.section_id,
+        "status": risk.status,
+    }
+    if risk.status != "scored":
+        return found | {"status_reason": risk.status_reason, "reasons": [], "unknowns": wording.unknowns(risk)}
+    found |= _numbers(risk, audience)
+    if audience in WITH_NUMBERS:
+        assert risk.expected_interval is not None
+        found |= {"expected": risk.expected, "interval": list(risk.expected_interval)}
+    # Which skills this one waits for is not recorded, so neither is said.
+    return (
+        found | {"per_100": wording.certainty(risk), "ready_to_learn": None, "blocked_by": []} | _words(risk, called, audience)
+    )
+
+
+def _numbers(risk: Risk, audience: str) -> dict[str, Any]:
+    if audience not in WITH_NUMBERS:
+        return {}
+    assert risk.interval is not None
+    return {"probability": risk.probability, "interval": list(risk.interval)}
+
+
+def _words(risk: Risk, called: str, audience: str) -> dict[str, Any]:
+    return {
+        "reasons": [_reason(one, audience) for one in wording.reasons(risk, called)],
+        "strengths": [_reason(one, audience) for one in wording.strengths(risk, called)],
+        "unknowns": wording.unknowns(risk),
+    }
+
+
+def _reason(reason: wording.Reason, audience: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"concept": reason.concept, "direction": reason.direction, "text": reason.text}
+    if audience != "family":
+        found |= {"feature": reason.feature, "value": reason.value, "compared_with": dict(reason.compared_with)}
+    if audience in WITH_NUMBERS:
+        found["contribution"] = reason.contribution
+    return found
+
+
+def _recommendations(risks: Sequence[Risk], called: str) -> list[dict[str, Any]]:
+    """Return the first step that always comes first: to ask. Which help fits is for people, and for what they hear."""
+    concerned = [risk for risk in risks if risk.band in ("check_in_suggested", "keep_an_eye")]
+    if not concerned:
+        return []
+    concepts = list(dict.fromkeys(reason.concept for risk in concerned for reason in wording.reasons(risk, called)))
+    return [
+        {
+            "intervention_id": "conversation",
+            "for": concepts,
+            "text": f"Ask {'the student' if called == 'The student' else called} what is going on, before anything else.",
+            "evidence": "The records cannot tell why. Only the student can.",
+            "resources": [],
+        }
+    ]

@@ -1,0 +1,185 @@
+"""A whole school at one date: everybody enrolled, every model in use, bucket by bucket.
+
+Work is cut by bucket of students. A part that is finished lies on disk under a name made of everything that it
+depends on, so a killed run goes on where it stopped and a repeated run finds all its parts and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from features.cohort import enrolled
+from features.norms import Norms
+from features.pipeline import FeatureTable, class_norms, joined, placed
+from features.problems import NotFound
+from features.records import SchoolRecords, digest_of
+from features.tables import Grain
+from serving import wording
+from serving.answers import Student, prediction_id
+from serving.scoring import Risk, Scoring, feature_tables, score
+from serving.store import Latest, Store
+from training.trained import TrainedModel
+
+Progress = Callable[[str, int, int], None]
+
+_REASONS = pl.List(pl.Struct({"concept": pl.String, "feature": pl.String, "value": pl.Float64, "contribution": pl.Float64,
+                              "text": pl.String}))  # fmt: skip
+
+#: Changes when parts are written in another way, so that a run never takes up parts of another release.
+FORMAT = 1
+
+#: The columns of a scored list.
+SCHEMA: Mapping[str, Any] = {
+    "prediction_id": pl.String, "student_id": pl.String, "target": pl.String, "enrolment_id": pl.String,
+    "section_id": pl.String, "skill_id": pl.String, "as_of": pl.Date, "status": pl.String, "status_reason": pl.String,
+    "band": pl.String, "probability": pl.Float64, "interval_low": pl.Float64, "interval_high": pl.Float64,
+    "expected": pl.Float64, "expected_low": pl.Float64, "expected_high": pl.Float64, "per_100": pl.String,
+    "reasons": _REASONS, "strengths": _REASONS, "unknowns": pl.List(pl.String), "model_version": pl.String,
+    "norms": pl.String, "raw": pl.Float64,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run gave: how many were scored or not, by target and status, and where it lies."""
+
+    rows: int
+    students: int
+    counts: Mapping[str, Mapping[str, int]]
+    parts: int
+    parts_found: int
+    data_through: date | None
+
+
+def run(
+    records: SchoolRecords,
+    models: Sequence[TrainedModel],
+    as_of: date,
+    store: Store,
+    out: Path,
+    settings: Scoring | None = None,
+    progress: Progress = lambda _step, _done, _of: None,
+) -> Run:
+    """Score everybody enrolled on a date, write the list to ``out`` as Parquet, and keep the snapshot for requests.
+
+    Args:
+        records: the school's records.
+        models: the models in use, one per target.
+        as_of: the date to look from.
+        store: where parts, norms and the snapshot are kept.
+        out: the Parquet file to write, one row per target and unit, sorted.
+        settings: see :class:`~serving.scoring.Scoring`.
+        progress: called with a step, how many parts are done, and of how many.
+
+    Raises:
+        NotFound: there are no models, or nobody is enrolled on the date.
+
+    """
+    settings = settings or Scoring()
+    if not models:
+        raise NotFound("No model is promoted. Train one with `homeroom train`, then `homeroom promote TARGET VERSION`.")
+    when = pl.DataFrame({"as_of": [as_of]})
+    if enrolled(records, when).stays.is_empty():
+        raise NotFound(f"Nobody is enrolled on {as_of}, as far as was known on that day.")
+    versions = {model.target.name: model.version for model in models}
+    token = digest_of(FORMAT, records.digest, records.tenant, as_of, settings, sorted(versions.items()),
+                      *(one.fingerprint for model in models for one in model.catalog))  # fmt: skip
+    folder = store.folder / "snapshots" / f"{as_of}-{token}"
+    folder.mkdir(parents=True, exist_ok=True)
+    through = records.data_through(as_of)
+
+    # First everything that needs no class, by bucket; then the classes' norms; then places, scores and words.
+    steps = records.buckets * (1 + len(models))
+    found, done = 0, 0
+    for number in range(records.buckets):
+        paths = {model.target.name: folder / f"base-{model.target.name}-{number:04d}.parquet" for model in models}
+        if all(path.exists() for path in paths.values()):
+            found += 1
+        else:
+            part = records.bucket(number)
+            nobody = {model.target.unit: Norms.none() for model in models}
+            tables = feature_tables(part, enrolled(part, when), models, nobody, settings)
+            for name, path in paths.items():
+                _write(tables[name].frame, path)
+        done += 1
+        progress("features", done, steps)
+    secret = store.secret()
+    names: dict[Grain, str] = {}
+    parts: list[Path] = []
+    for model in models:
+        target, catalog = model.target, model.catalog.at(model.target.unit)
+        bases = [
+            FeatureTable.of(
+                pl.read_parquet(folder / f"base-{target.name}-{number:04d}.parquet"), catalog, target.unit, Norms.none()
+            )
+            for number in range(records.buckets)
+        ]
+        norms = class_norms(joined(bases))
+        norms.write(store.norms_folder)
+        names[target.unit] = norms.digest
+        for number, base in enumerate(bases):
+            path = folder / f"scored-{target.name}-{number:04d}.parquet"
+            if path.exists():
+                found += 1
+            else:
+                table = placed(base, norms)
+                _write(table.frame, folder / f"features-{target.name}-{number:04d}.parquet")
+                _write(_list(score(table, model, through, settings), norms.digest, secret), path)
+            parts.append(path)
+            done += 1
+            progress(f"scores: {target.name}", done, steps)
+    whole = pl.concat([pl.read_parquet(path) for path in parts]).sort(
+        "target", "student_id", "enrolment_id", "section_id", "skill_id"
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _write(whole, out)
+    snapshots = {
+        model.target.name: str((folder / f"features-{model.target.name}-*.parquet").relative_to(store.folder))
+        for model in models
+    }
+    store.name_latest(Latest(as_of, through, names, snapshots, token))
+    counts: dict[str, dict[str, int]] = {}
+    for name, status, rows in whole.group_by("target", "status").len().sort("target", "status").iter_rows():
+        counts.setdefault(name, {})[status] = rows
+    return Run(whole.height, whole["student_id"].n_unique(), counts, steps, found, through)
+
+
+def _list(risks: Sequence[Risk], norms: str, secret: bytes) -> pl.DataFrame:
+    return pl.DataFrame([_row(risk, norms, secret) for risk in risks], schema=SCHEMA)
+
+
+def _row(risk: Risk, norms: str, secret: bytes) -> dict[str, Any]:
+    student = Student(risk.student_id)
+    low, high = risk.interval or (None, None)
+    expected_low, expected_high = risk.expected_interval or (None, None)
+    scored = risk.status == "scored"
+    return {
+        "prediction_id": prediction_id(student, risk.as_of, [risk], secret), "student_id": risk.student_id,
+        "target": risk.model.target.name, "enrolment_id": risk.enrolment_id, "section_id": risk.section_id,
+        "skill_id": risk.skill_id, "as_of": risk.as_of, "status": risk.status, "status_reason": risk.status_reason,
+        "band": risk.band, "probability": risk.probability, "interval_low": low, "interval_high": high,
+        "expected": risk.expected, "expected_low": expected_low, "expected_high": expected_high,
+        "per_100": wording.certainty(risk) if scored else None,
+        "reasons": _facts(wording.reasons(risk, student.called)), "strengths": _facts(wording.strengths(risk, student.called)),
+        "unknowns": wording.unknowns(risk), "model_version": risk.model.version, "norms": norms, "raw": risk.raw,
+    }  # fmt: skip
+
+
+def _facts(found: Sequence[wording.Reason]) -> list[dict[str, Any]]:
+    return [
+        {"concept": one.concept, "feature": one.feature, "value": one.value, "contribution": one.contribution, "text": one.text}
+        for one in found
+    ]
+
+
+def _write(frame: pl.DataFrame, path: Path) -> None:
+    """Write a file whole or not at all."""
+    building = path.with_name(f".{path.name}.building")
+    frame.write_parquet(building)
+    building.replace(path)

@@ -1,0 +1,208 @@
+"""Where a request is worked on: records in, models in use, words out.
+
+One desk serves every tenant. For each it holds one immutable set of models, and a thread looks every few seconds
+whether another version has been promoted; a new set is loaded and warmed up beside the old one and then takes its
+place in one step. A request reads the reference once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from features.cohort import enrolled
+from features.norms import Norms
+from features.pipeline import FeatureTable
+from features.problems import HomeroomError, NotFound, Problem, Refused
+from features.standard import STANDARD
+from features.tables import Grain
+from serving import requests
+from serving.answers import Student, answer, version_in
+from serving.contract import SCORE_EXAMPLE, NoModel, ServeSettings
+from serving.scoring import Risk, Scoring, feature_tables, score
+from serving.store import Latest, Store
+from training.registry import Registry
+from training.targets import TARGETS
+from training.trained import TrainedModel
+
+log = logging.getLogger("homeroom.desk")
+
+#: How often the registry is asked whether another version serves, in seconds.
+LOOK_EVERY = 5.0
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What a tenant's requests are worked on with: models, the school's tables, norms, and the newest scoring."""
+
+    models: tuple[TrainedModel, ...]
+    reference: requests.School
+    norms: Mapping[Grain, Norms]
+    latest: Latest | None
+    secret: bytes
+    state: object
+
+
+class Desk:
+    """The desk of a state folder; see :class:`serving.contract.Desk` for what each method is asked."""
+
+    def __init__(self, home: Path, models: Path, mlflow_uri: str = "", scoring: Scoring | None = None) -> None:
+        self._home, self._models, self._uri = home, models, mlflow_uri
+        self._scoring = scoring or Scoring()
+        self._shelves: dict[str, Shelf] = {}
+        self._lock = threading.Lock()
+        self._watching = False
+
+    # -- what is asked ---------------------------------------------------------------------------------------
+
+    def score(self, body: dict[str, object], tenant: str, audience: str) -> dict[str, object]:
+        """Score the students whose records are in the request. Nothing of it is kept."""
+        answers, _ = self.score_timed(body, tenant, audience)
+        return answers
+
+    def score_timed(self, body: Mapping[str, Any], tenant: str, audience: str) -> tuple[dict[str, object], dict[str, float]]:
+        """Do the same, and return beside the answer how many seconds each stage took."""
+        shelf = self._shelf(tenant)
+        times: dict[str, float] = {}
+        clock = time.perf_counter()
+
+        def lap(stage: str) -> None:
+            nonlocal clock
+            now = time.perf_counter()
+            times[stage] = times.get(stage, 0.0) + now - clock
+            clock = now
+
+        asked = requests.read(body, tenant, shelf.reference)
+        lap("parse")
+        found: dict[str, tuple[Student, list[Risk]]] = {}
+        for students, records in asked.groups:
+            found |= {student.student_id: (student, []) for student in students}
+            units = enrolled(records, pl.DataFrame({"as_of": [asked.as_of]}))
+            tables = feature_tables(records, units, shelf.models, shelf.norms, self._scoring)
+            lap("features")
+            for model in shelf.models:
+                for risk in score(tables[model.target.name], model, asked.data_through, self._scoring):
+                    found[risk.student_id][1].append(risk)
+            lap("score and explain")
+        answers = [
+            answer(student, asked.as_of, risks, asked.skills, audience, shelf.secret) for student, risks in found.values()
+        ]
+        lap("words")
+        return {"as_of": asked.as_of.isoformat(), "scores": answers}, times
+
+    def score_stored(self, student_ids: list[str], tenant: str, audience: str) -> dict[str, object]:
+        """Score students from the snapshot of the newest scoring of their school, by the same code."""
+        shelf = self._shelf(tenant)
+        if shelf.latest is None:
+            raise NotFound("No export of this school has been scored yet. Run `homeroom score` first.")
+        store = Store.of(self._home, tenant)
+        found: dict[str, list[Risk]] = {student: [] for student in student_ids}
+        for model in shelf.models:
+            name = model.target.name
+            if name not in shelf.latest.snapshots:
+                continue
+            rows = store.snapshot(shelf.latest, name).filter(pl.col("student_id").is_in(list(found))).collect()
+            catalog = model.catalog.at(model.target.unit)
+            norms = shelf.norms.get(model.target.unit, Norms.none())
+            table = FeatureTable.of(rows, catalog, model.target.unit, norms)
+            for risk in score(table, model, shelf.latest.data_through, self._scoring):
+                found[risk.student_id].append(risk)
+        unknown = [student for student, risks in found.items() if not risks]
+        if unknown:
+            # Said by its place in the list: the answer must not repeat keys that may belong to somebody else's school.
+            raise Refused(
+                [
+                    Problem("unknown_student", f"student_ids[{student_ids.index(student)}]",
+                            "no such student is in the newest scoring",
+                            "Ask for students of your own school who were enrolled on its date.")
+                    for student in unknown
+                ]
+            )  # fmt: skip
+        skills = shelf.reference.statements
+        answers = [
+            answer(Student(student), shelf.latest.as_of, risks, skills, audience, shelf.secret)
+            for student, risks in found.items()
+        ]
+        return {"as_of": shelf.latest.as_of.isoformat(), "scores": answers}
+
+    def model_card(self, target: str, prediction_id: str | None, tenant: str) -> dict[str, object]:
+        """Return the card of the model in use, or of the version that a prediction's identifier names."""
+        if target not in TARGETS:
+            raise NotFound(f"There is no target of this name. The targets are: {', '.join(TARGETS)}.")
+        registry = self._registry(tenant)
+        if prediction_id is None:
+            model = next((one for one in self._shelf(tenant).models if one.target.name == target), None)
+            if model is None:
+                raise NotFound(f"No {target} model is in use.")
+        else:
+            version = version_in(prediction_id, target)
+            if version is None:
+                raise NotFound(f"This prediction was not made by a {target} model.")
+            model = registry.load(target, STANDARD, version)
+        return {**model.card, "version": model.version}
+
+    def example(self) -> None:
+        """Score the example of the reference, for whichever tenant has models."""
+        tenant = next(iter(self._registry("").tenants()), "default")
+        self.score(dict(SCORE_EXAMPLE), tenant, "teacher")
+
+    # -- what it is worked on with ---------------------------------------------------------------------------
+
+    def _registry(self, tenant: str) -> Registry:
+        return Registry(self._models, tenant, self._uri)
+
+    def _shelf(self, tenant: str) -> Shelf:
+        shelf = self._shelves.get(tenant)
+        if shelf is None:
+            with self._lock:
+                shelf = self._shelves.get(tenant) or self._load(tenant)
+                self._shelves[tenant] = shelf
+            self._watch()
+        if not shelf.models:
+            raise NoModel("No model is in use yet. Train one with `homeroom train`, then `homeroom promote TARGET VERSION`.")
+        return shelf
+
+    def _state(self, tenant: str) -> object:
+        """Return what a shelf depends on, cheap to look at: versions in use, and the newest scoring."""
+        registry, latest = self._registry(tenant), Store.of(self._home, tenant).latest()
+        versions = tuple((target, registry.champion(target)) for target in TARGETS)
+        return versions, latest.token if latest else None
+
+    def _load(self, tenant: str) -> Shelf:
+        state, registry, store = self._state(tenant), self._registry(tenant), Store.of(self._home, tenant)
+        models = [registry.load(target, STANDARD) for target in TARGETS if registry.champion(target) is not None]
+        latest = store.latest()
+        norms = store.norms(latest) if latest else {}
+        return Shelf(tuple(models), requests.School(store.reference()), norms, latest, store.secret(), state)
+
+    def _watch(self) -> None:
+        with self._lock:
+            if self._watching:
+                return
+            self._watching = True
+        threading.Thread(target=self._look, name="homeroom-models", daemon=True).start()
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(LOOK_EVERY)
+            for tenant, shelf in list(self._shelves.items()):
+                try:
+                    if self._state(tenant) != shelf.state:
+                        self._shelves[tenant] = self._load(tenant)
+                except (HomeroomError, OSError, json.JSONDecodeError) as error:
+                    # The set in use stays in use. The name of what went wrong is all that is logged.
+                    log.warning("another version could not be taken into use: %s", type(error).__name__)
+
+
+def open_desk(home: Path) -> Desk:
+    """Return the desk of a state folder, set as the server was told."""
+    told = ServeSettings.from_environment()
+    return Desk(home, home / "models", told.mlflow_uri, Scoring(told.stale_after_days, told.norms_stale_after_days))

@@ -1,0 +1,411 @@
+"""From a request's JSON to records, refused at the door with every problem at once.
+
+A student comes with rows by table, as a list of rows or as columns. What the class is (sections, assignments) comes
+along under ``school`` or is taken from the last export that was read. A table that a student does not send is
+unknown; one that is sent empty is known to be empty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import cache, cached_property
+from types import MappingProxyType
+from typing import Any
+
+import polars as pl
+
+from features.problems import Problem, Refused
+from features.records import EVER, SchoolRecords, with_versions
+from features.tables import TABLES, Table
+from features.validation import MISSING, check
+from serving.answers import Student
+
+#: What a student may send, and what the school may.
+STUDENT_TABLES = ("enrolments", "exits", "rosters", "submissions", "results", "activity", "skill_results")
+SCHOOL_TABLES = ("organisations", "terms", "courses", "sections", "assignments", "skills", "assignment_skills")
+
+_OTHER_KEYS = frozenset({"student_id", "name"})
+_BODY_KEYS = frozenset({"as_of", "students", "school", "data_through"})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, ready to be scored: students in groups that sent the same tables."""
+
+    as_of: date
+    data_through: date | None
+    groups: tuple[tuple[tuple[Student, ...], SchoolRecords], ...]
+    skills: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class School:
+    """The school's own tables, ready to be looked up: keys by table, and what belongs to each class."""
+
+    frames: Mapping[str, pl.DataFrame]
+
+    @cached_property
+    def known(self) -> Mapping[str, frozenset[str]]:
+        """Return the keys of the classes, assignments and skills that exist; a table that is absent knows nothing."""
+        tables = [name for name in ("sections", "assignments", "skills") if name in self.frames]
+        return {name: frozenset(self.frames[name][TABLES[name].natural_key[0]].to_list()) for name in tables}
+
+    @cached_property
+    def _by_section(self) -> Mapping[str, Mapping[str, pl.DataFrame]]:
+        parts: dict[str, dict[str, pl.DataFrame]] = {}
+        for name in ("sections", "assignments"):
+            if name in self.frames:
+                for (section,), rows in self.frames[name].partition_by("section_id", as_dict=True).items():
+                    parts.setdefault(section, {})[name] = rows
+        if "assignment_skills" in self.frames:
+            taught = self.frames["assignment_skills"]
+            for held in parts.values():
+                if "assignments" in held:
+                    mine = held["assignments"]["assignment_id"].unique().implode()
+                    held["assignment_skills"] = taught.filter(pl.col("assignment_id").is_in(mine))
+        return parts
+
+    def of_sections(self, sections: Iterable[str]) -> dict[str, pl.DataFrame]:
+        """Return the tables of some classes. A table that the school has is there even where a class has no row in it."""
+        parts = [self._by_section[section] for section in sections if section in self._by_section]
+        found = {}
+        for name in ("sections", "assignments", "assignment_skills"):
+            if name in self.frames:
+                rows = [part[name] for part in parts if name in part]
+                found[name] = rows[0] if len(rows) == 1 else pl.concat(rows) if rows else self.frames[name].clear()
+        return found
+
+    @cached_property
+    def statements(self) -> Mapping[str, str]:
+        """Return what each skill is, by its key."""
+        if "skills" not in self.frames:
+            return {}
+        return dict(self.frames["skills"].select("skill_id", pl.col("statement").fill_null("")).iter_rows())
+
+
+def read(body: Mapping[str, Any], tenant: str, reference: School) -> Asked:
+    """Read a request.
+
+    Args:
+        body: the parsed JSON; its outer form has been checked.
+        tenant: whose request it is.
+        reference: the school's own tables from the last export, used where the request brings none.
+
+    Raises:
+        Refused: with every problem found, each at its place in the JSON.
+
+    """
+    problems: list[Problem] = [
+        _problem("unknown_key", key, "there is no such key", f"The keys are: {', '.join(sorted(_BODY_KEYS))}.")
+        for key in body
+        if key not in _BODY_KEYS
+    ]
+    as_of = date.fromisoformat(str(body["as_of"]))
+    through = _day(body, "data_through", problems)
+    school = _school(body.get("school"), tenant, reference, problems)
+    students, grouped = _students(body["students"], problems)
+    groups = []
+    for sent, members in grouped.items():
+        tables = {name: _frame(name, members, school, tenant, problems) for name in STUDENT_TABLES if name in sent}
+        if not problems:
+            groups.append((tuple(students[at] for at, _ in members), _records(tenant, tables, school)))
+    if problems:
+        raise Refused(problems)
+    return Asked(as_of, through, tuple(groups), school.statements)
+
+
+def _problem(code: str, where: str, problem: str, hint: str) -> Problem:
+    return Problem(code, where, problem, hint)
+
+
+def _day(body: Mapping[str, Any], name: str, problems: list[Problem]) -> date | None:
+    if body.get(name) is None:
+        return None
+    try:
+        return date.fromisoformat(str(body[name]))
+    except ValueError:
+        problems.append(_problem("bad_value", name, "this is not a date", "Write dates as YYYY-MM-DD."))
+        return None
+
+
+def _students(
+    sent: Sequence[Mapping[str, Any]], problems: list[Problem]
+) -> tuple[list[Student], dict[frozenset[str], list[tuple[int, Mapping[str, Any]]]]]:
+    students: list[Student] = []
+    seen: set[str] = set()
+    grouped: dict[frozenset[str], list[tuple[int, Mapping[str, Any]]]] = {}
+    for at, who in enumerate(sent):
+        key, name = who.get("student_id"), who.get("name", "")
+        where = f"students[{at}]"
+        if not isinstance(key, str) or not key:
+            problems.append(
+                _problem("missing_value", f"{where}.student_id", "this must be text", "Send the school's key of the student.")
+            )
+            key = ""
+        elif key in seen:
+            problems.append(
+                _problem(
+                    "duplicate_key", f"{where}.student_id", "this student is already in the list", "Send each student once."
+                )
+            )
+        seen.add(key)
+        if not isinstance(name, str) or len(name) > 100:
+            problems.append(_problem("bad_value", f"{where}.name", "this is not a name of at most 100 letters", "Send text."))
+            name = ""
+        problems.extend(
+            _problem(
+                "unknown_table",
+                f"{where}.{other}",
+                "this is not taken here",
+                f"A student may send: {', '.join(STUDENT_TABLES)}.",
+            )
+            for other in who
+            if other not in STUDENT_TABLES and other not in _OTHER_KEYS
+        )
+        if "enrolments" not in who:
+            problems.append(
+                _problem("missing_table", f"{where}.enrolments", "a student needs an enrolment", "Send at least one.")
+            )
+        students.append(Student(key, name))
+        grouped.setdefault(frozenset(name for name in STUDENT_TABLES if name in who), []).append((at, who))
+    return students, grouped
+
+
+def _school(sent: object, tenant: str, reference: School, problems: list[Problem]) -> School:
+    """Return the school's tables: those sent, and those on record for the rest."""
+    if sent is None:
+        return reference
+    if not isinstance(sent, Mapping):
+        problems.append(_problem("malformed", "school", "this is not an object", "Send tables by name."))
+        return reference
+    problems.extend(
+        _problem("unknown_table", f"school.{name}", "this is not taken here", f"A school may send: {', '.join(SCHOOL_TABLES)}.")
+        for name in sent
+        if name not in SCHOOL_TABLES
+    )
+    frames = dict(reference.frames)
+    for name in SCHOOL_TABLES:
+        if name in sent:
+            columns, places = _columns(TABLES[name], [(f"school.{name}", {}, sent[name])], problems)
+            # Only what a score needs: a class without a course or a term is a class.
+            relaxed = _without_references(TABLES[name], frozenset({"courses", "terms", "organisations"}))
+            frames[name] = _checked(relaxed, columns, places, {}, tenant, problems).frame
+    return School(frames)
+
+
+@cache
+def _without_references(table: Table, names: frozenset[str]) -> Table:
+    return replace(
+        table,
+        columns=tuple(replace(one, references="", required=False) if one.references in names else one for one in table.columns),
+    )
+
+
+def _frame(
+    name: str, members: Sequence[tuple[int, Mapping[str, Any]]], school: School, tenant: str, problems: list[Problem]
+) -> _Rows:
+    parts = []
+    for at, who in members:
+        fixed = {"student_id": str(who.get("student_id", ""))}
+        if name != "enrolments":
+            fixed |= _only(who, "enrolments", "enrolment_id")
+            if name not in ("rosters", "exits"):
+                fixed |= _only(who, "rosters", "section_id")
+        parts.append((f"students[{at}].{name}", fixed, who[name]))
+    columns, places = _columns(TABLES[name], parts, problems)
+    known: dict[str, Set[str]] = {"students": {str(who.get("student_id")) for _, who in members}, **school.known}
+    known["enrolments"] = {key for _, who in members for key in _keys(who.get("enrolments"), "enrolment_id")}
+    unknown = frozenset({"organisations", "terms"} | ({"sections"} if "sections" not in school.frames else set()))
+    return _checked(_without_references(TABLES[name], unknown), columns, places, known, tenant, problems)
+
+
+def _only(who: Mapping[str, Any], table: str, key: str) -> dict[str, str]:
+    """Return a key that rows may leave out, because the student has only one."""
+    keys = set(_keys(who.get(table), key))
+    return {key: next(iter(keys))} if len(keys) == 1 else {}
+
+
+def _keys(rows: object, key: str) -> list[str]:
+    if isinstance(rows, Mapping):
+        return [one for one in rows.get(key, []) if isinstance(one, str)] if isinstance(rows.get(key), list) else []
+    if isinstance(rows, list):
+        return [row[key] for row in rows if isinstance(row, Mapping) and isinstance(row.get(key), str)]
+    return []
+
+
+def _columns(
+    table: Table, parts: Sequence[tuple[str, Mapping[str, str], Any]], problems: list[Problem]
+) -> tuple[dict[str, list[Any]], list[str]]:
+    """Return rows of several students as columns of plain values, and the place of each row in the JSON."""
+    names = [column.name for column in table.columns] + ["known_on"]
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    places: list[str] = []
+    for where, fixed, sent in parts:
+        rows = _as_rows(sent)
+        if rows is None:
+            problems.append(
+                _problem("malformed", where, "these are not rows", "Send a list of rows, or columns of equal length.")
+            )
+            continue
+        strange = {key for row in rows for key in row} - columns.keys()
+        problems.extend(
+            _problem("unknown_column", f"{where}.{key}", "there is no such column", f"The columns are: {', '.join(names)}.")
+            for key in sorted(map(str, strange))
+        )
+        for name in names:
+            default = fixed.get(name)
+            columns[name].extend([row.get(name, default) for row in rows])
+        places.extend([f"{where}[{at}]" for at in range(len(rows))])
+    if not any(value is not None for value in columns["known_on"]):
+        del columns["known_on"]
+    return columns, places
+
+
+def _as_rows(sent: object) -> list[Mapping[str, Any]] | None:
+    if isinstance(sent, list):
+        return sent if all(isinstance(row, Mapping) for row in sent) else None
+    if isinstance(sent, Mapping) and all(isinstance(column, list) for column in sent.values()):
+        lengths = {len(column) for column in sent.values()}
+        if len(lengths) <= 1:
+            return [dict(zip(sent, row, strict=True)) for row in zip(*sent.values(), strict=True)]
+    return None
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A table's rows, complete with their version columns; whether some row has several versions."""
+
+    frame: pl.DataFrame
+    versioned: bool = False
+
+
+def _checked(
+    table: Table, columns: dict[str, list[Any]], places: Sequence[str], known: Mapping[str, Set[str]], tenant: str,
+    problems: list[Problem],
+) -> _Rows:  # fmt: skip
+    """Return a typed frame, or what could be kept of it and the problems.
+
+    Most requests are sound, so a quick look comes first; what it finds wrong is then checked again in the way that
+    an export is, which says what is wrong and where.
+    """
+    if not places:
+        return _Rows(_empty(table.name))
+    quick = _quick(table, columns, known, tenant)
+    if quick is not None:
+        return quick
+    frame = pl.DataFrame({name: [_text(value) for value in values] for name, values in columns.items()},
+                         schema=dict.fromkeys(columns, pl.String))  # fmt: skip
+    references = {name: pl.Series(sorted(keys), dtype=pl.String) for name, keys in known.items()}
+    checked = check(frame, table, table.name, references)
+    for problem in checked.problems:
+        place = places[problem.row - 2] if problem.row is not None else table.name
+        problems.append(Problem(problem.code, f"{place}.{problem.column}", problem.problem, problem.hint,
+                                value_shape=problem.value_shape, rows=problem.rows))  # fmt: skip
+    kept = with_versions(checked.kept, table, tenant)
+    key = list(table.natural_key)
+    several = bool(key) and kept.height > 1 and bool(kept.select(pl.struct(key).is_duplicated().any()).item())
+    return _Rows(kept, several)
+
+
+@cache
+def _empty(table: str) -> pl.DataFrame:
+    return pl.DataFrame(schema=TABLES[table].schema)
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+#: The plain types in which JSON brings each kind of column.
+_PLAIN: Mapping[type[pl.DataType], frozenset[type]] = MappingProxyType(
+    {
+        pl.String: frozenset({str}), pl.Date: frozenset({str}), pl.Int32: frozenset({int}),
+        pl.Float64: frozenset({int, float}), pl.Boolean: frozenset({bool}),
+    }
+)  # fmt: skip
+
+
+def _quick(  # noqa: PLR0911, PLR0912 (a list of quick looks, each with its own way out)
+    table: Table, columns: Mapping[str, list[Any]], known: Mapping[str, Set[str]], tenant: str
+) -> _Rows | None:
+    """Return the typed rows where a quick look finds nothing wrong, else None.
+
+    It looks at plain values and builds one frame at the end: a hundred small questions to a frame cost ten times
+    as much. Whatever it is not sure of, it leaves to the full check.
+    """
+    found: dict[str, list[Any]] = {}
+    for column in table.columns:
+        values = columns[column.name]
+        kinds = set(map(type, values))
+        empty = type(None) in kinds
+        if not kinds <= _PLAIN[type(column.type)] | {type(None)} or (empty and (column.required or column.natural)):
+            return None
+        distinct = set(values) - {None}
+        if column.values and not distinct <= set(column.values):
+            return None
+        if column.references in known and not distinct <= known[column.references]:
+            return None
+        if distinct and not isinstance(column.type, pl.String | pl.Date | pl.Boolean):
+            least, most = min(distinct), max(distinct)
+            if not all(map(math.isfinite, distinct)):
+                return None
+            if (column.least is not None and least < column.least) or (column.most is not None and most > column.most):
+                return None
+            if isinstance(column.type, pl.Int32) and not -(2**31) <= least <= most < 2**31:
+                return None
+        if isinstance(column.type, pl.String) and any(value in MISSING or value != value.strip() for value in distinct):
+            return None
+        if isinstance(column.type, pl.Date):
+            days = _days(distinct)
+            if days is None:
+                return None
+            values = [days[value] for value in values]
+        found[column.name] = values
+    rows = len(next(iter(found.values())))
+    event = found.get(table.event, [None] * rows)
+    lag = timedelta(days=table.lag_days)
+    known_on = [EVER if day is None else day + lag for day in event]
+    if "known_on" in columns:
+        if not set(map(type, columns["known_on"])) <= {str, type(None)}:
+            return None
+        stated = _days(set(columns["known_on"]) - {None})
+        if stated is None:
+            return None
+        known_on = [stated[value] or usual for value, usual in zip(columns["known_on"], known_on, strict=True)]
+    keys = list(zip(*(found[name] for name in table.natural_key), strict=True))
+    several = len(set(keys)) < rows
+    if several and ("known_on" not in columns or len(set(zip(keys, columns["known_on"], strict=True))) < rows):
+        return None
+    found |= {"tenant": [tenant] * rows, "known_on": known_on, "deleted": [False] * rows}
+    return _Rows(pl.DataFrame(found, schema=table.schema), several)
+
+
+def _days(texts: Set[Any]) -> dict[Any, date | None] | None:
+    """Return the date of each text of the form YYYY-MM-DD, or None where one has another form."""
+    days: dict[Any, date | None] = {None: None}
+    for text in texts:
+        if type(text) is not str or len(text) != 10 or text[4] != "-" or text[7] != "-":
+            return None
+        try:
+            days[text] = date.fromisoformat(text)
+        except ValueError:
+            return None
+    return days
+
+
+def _records(tenant: str, tables: Mapping[str, _Rows], school: School) -> SchoolRecords:
+    """Return records of the students sent, with the classes that they are in."""
+    frames = {name: rows.frame for name, rows in tables.items()}
+    sections: dict[tuple[str, str], set[str]] = {}
+    if "rosters" in frames:
+        for student, enrolment, section in frames["rosters"].select("student_id", "enrolment_id", "section_id").iter_rows():
+            sections.setdefault((student, enrolment), set()).add(section)
+    frames |= school.of_sections(sorted(set().union(*sections.values())))
+    single = bool(sections) and all(len(one) == 1 for one in sections.values())
+    versioned = frozenset(name for name, rows in tables.items() if rows.versioned)
+    return SchoolRecords(tenant, {name: (frame.lazy(),) for name, frame in frames.items()}, versioned, single)

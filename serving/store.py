@@ -1,0 +1,115 @@
+"""What a tenant has here on disk: records, norms, feature snapshots, and the secret for pseudonyms.
+
+Everything is written under a name of its own and then named by ``latest.json``, which is replaced in one step: a
+reader sees the old whole or the new whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from features.norms import Norms
+from features.problems import NotFound
+from features.records import SchoolRecords
+from features.tables import Grain
+from serving.requests import SCHOOL_TABLES
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The newest scoring of a tenant: its date, how far the records reach, norms by unit, and snapshots by target."""
+
+    as_of: date
+    data_through: date | None
+    norms: Mapping[Grain, str]
+    snapshots: Mapping[str, str]
+    token: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder of one tenant."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, home: Path, tenant: str) -> Store:
+        """Return a tenant's store below the state folder."""
+        return cls(home / "data" / tenant)
+
+    @property
+    def records_folder(self) -> Path:
+        """Where the records of the last export lie."""
+        return self.folder / "records"
+
+    @property
+    def norms_folder(self) -> Path:
+        """Where norms lie, each under its digest."""
+        return self.folder / "norms"
+
+    def records(self) -> SchoolRecords:
+        """Return the records of the last export; raise :class:`NotFound` where there are none."""
+        return SchoolRecords.open(self.records_folder)
+
+    def reference(self) -> dict[str, pl.DataFrame]:
+        """Return the school's own tables from the last export: classes, assignments, skills."""
+        try:
+            records = self.records()
+        except NotFound:
+            return {}
+        return {name: records.school_table(name) for name in SCHOOL_TABLES if records.holds(name)}
+
+    def secret(self) -> bytes:
+        """Return the tenant's secret for pseudonyms, made on first use and readable by its owner only."""
+        path = self.folder / "secret"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                    file.write(secrets.token_hex(32))
+            except FileExistsError:
+                pass  # another worker made it in this moment; both read the same
+        return bytes.fromhex(path.read_text())
+
+    def latest(self) -> Latest | None:
+        """Return the newest scoring, or None."""
+        try:
+            found: dict[str, Any] = json.loads((self.folder / "latest.json").read_text())
+        except FileNotFoundError:
+            return None
+        through = found["data_through"]
+        return Latest(
+            date.fromisoformat(found["as_of"]), date.fromisoformat(through) if through else None,
+            found["norms"], found["snapshots"], found["token"],
+        )  # fmt: skip
+
+    def name_latest(self, latest: Latest) -> None:
+        """Make a scoring the newest, in one step."""
+        content = {
+            "as_of": latest.as_of.isoformat(),
+            "data_through": latest.data_through.isoformat() if latest.data_through else None,
+            "norms": dict(latest.norms),
+            "snapshots": dict(latest.snapshots),
+            "token": latest.token,
+        }
+        building = self.folder / f".latest-{os.getpid()}.json"
+        building.write_text(json.dumps(content, indent=1, sort_keys=True))
+        building.replace(self.folder / "latest.json")
+
+    def norms(self, latest: Latest) -> dict[Grain, Norms]:
+        """Return the norms of a scoring by unit."""
+        read = {digest: Norms.read(self.norms_folder / f"{digest}.parquet") for digest in set(latest.norms.values())}
+        return {unit: read[digest] for unit, digest in latest.norms.items()}
+
+    def snapshot(self, latest: Latest, target: str) -> pl.LazyFrame:
+        """Return the feature rows of a scoring for a target, lazily."""
+        return pl.scan_parquet(self.folder / latest.snapshots[target])
