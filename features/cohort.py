@@ -93,4 +93,5 @@ def enrolled(records: SchoolRecords, when: pl.DataFrame) -> Enrolled:
         .select("section_id", "skill_id", "as_of")
         .unique()
     )
-    return Enrolled(*pl.collect_all([here, seats, taught]))
+    plans = pl.QueryOptFlags.none() if records.few else pl.QueryOptFlags()
+    return Enrolled(*pl.collect_all([here, seats, taught], optimizations=plans))

@@ -159,7 +159,7 @@ def measure(keys: pl.DataFrame, values: Mapping[str, Floats]) -> Norms:
     for group, as_of, rows in _groups(keys):
         if group is None:
             continue
-        ordered = np.sort(matrix[rows], axis=0)  # NaN last
+        ordered = np.sort(matrix[rows], axis=0) + 0.0  # NaN last; no zero below zero, which would be another digest
         known = np.count_nonzero(~np.isnan(ordered), axis=0)
         # The nearest value that somebody has, not a mean of two: whole counts stay whole in a sentence.
         nearest = np.floor(steps * np.maximum(known - 1, 0) + 0.5).astype(np.intp)

@@ -66,7 +66,8 @@ class SchoolRecords:
     ``parts`` holds, for each table, one lazy frame per bucket (one in all for tables that belong to no student).
     ``versioned`` names the tables in which some row has more than one version or a deletion: the others need no
     search for the latest. ``single_section`` tells that every row of an enrolment is of one class, as in OULAD,
-    where a module presentation is both.
+    where a module presentation is both. ``few`` tells that the rows are those of a request, so few that optimising a
+    query plan takes longer than running it.
     """
 
     tenant: str
@@ -74,6 +75,7 @@ class SchoolRecords:
     versioned: frozenset[str]
     single_section: bool
     digest: str = ""
+    few: bool = False
 
     # -- making ----------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from training.registry import Registry
 
 SOURCE_NAMES = ("oulad", "tables")
+AUDIENCE_NAMES = ("teacher", "counselor", "scientist", "family")
 TARGET_NAMES = ("dropout", "course_failure", "learning_gap")
 
 
@@ -238,22 +239,25 @@ def train(settings: Settings, say: Say, source: str, path: Path, targets: tuple[
         )
     for one in results:
         say.result(one.as_dict())
-        name, auc = (
-            one.model.target.name,
-            [f"day {row['day']}: {row['auc']:.3f}" for row in one.by_day if row["auc"] is not None],
+        auc = [f"day {row['day']}: {_figure(row['auc'])}" for row in one.by_day]
+        learned, judged = (f"{part['rows']:,} rows ({part['from']} to {part['to']})" for part in (one.train, one.test))
+        precision, recall, error = map(
+            _figure, (one.metrics.precision_at_capacity, one.metrics.recall_at_capacity, one.metrics.ece)
         )
         say.lines(
-            f"{name} version {one.model.version}: trained on {one.train['rows']:,} rows ({one.train['from']} to {one.train['to']}), "
-            f"judged on {one.test['rows']:,} ({one.test['from']} to {one.test['to']})",
+            f"{one.model.target.name} version {one.model.version}: trained on {learned}, judged on {judged}",
             f"  AUC {', '.join(auc)}",
-            f"  list of {told.capacity:.0%}: precision {one.metrics.precision_at_capacity:.2f}, recall {one.metrics.recall_at_capacity:.2f}; "
-            f"ECE {one.metrics.ece:.3f}",
+            f"  list of {told.capacity:.0%}: precision {precision}, recall {recall}; calibration error {error}",
             *(
                 f"  against {gain.baseline}: recall {gain.gain:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
                 for gain in one.gains
             ),
             f"  gate {'passed' if one.passed_gate else 'not passed: it stays a candidate'}; {one.seconds['total']:.1f} s",
         )
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
 
 
 @command(click.argument("target", required=False, type=click.Choice(TARGET_NAMES)))
@@ -334,10 +338,11 @@ def serve(settings: Settings, say: Say, host: str, port: int) -> None:
 
 
 @command(
-    click.option("--audience", type=click.Choice(["teacher", "counselor", "scientist", "family"]), default="teacher", show_default=True,
-                 help="What an answer may hold."),
+    click.option(
+        "--audience", type=click.Choice(AUDIENCE_NAMES), default="teacher", show_default=True, help="What an answer may hold."
+    ),
     click.option("--label", default="", help="What the key is for."),
-)  # fmt: skip
+)
 def key(settings: Settings, say: Say, audience: str, label: str) -> None:
     """Make an API key. It is shown once and kept only as a hash."""
     from serving.cases.database import open_database

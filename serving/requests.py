@@ -408,4 +408,4 @@ def _records(tenant: str, tables: Mapping[str, _Rows], school: School) -> School
     frames |= school.of_sections(sorted(set().union(*sections.values())))
     single = bool(sections) and all(len(one) == 1 for one in sections.values())
     versioned = frozenset(name for name, rows in tables.items() if rows.versioned)
-    return SchoolRecords(tenant, {name: (frame.lazy(),) for name, frame in frames.items()}, versioned, single)
+    return SchoolRecords(tenant, {name: (frame.lazy(),) for name, frame in frames.items()}, versioned, single, few=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import example_school
@@ -12,6 +14,8 @@ from features import sources
 from features.records import SchoolRecords
 from features.sources.oulad import Oulad
 from features.validation import Reading
+from training.targets import TARGETS
+from training.train import PARAMETERS, Result, Training, train
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,3 +48,27 @@ def oulad_reading(oulad: Path) -> Reading:
 def oulad_records(oulad_reading: Reading) -> SchoolRecords:
     """The real data as records."""
     return SchoolRecords.from_frames(oulad_reading.tables, digest=oulad_reading.digest)
+
+
+#: A training that takes a second or two: few trees, few days, few draws.
+QUICK = Training(days=(0, 28, 56, 84), judged_days=(28, 56, 84), folds=2, trees=30, bootstrap_draws=40,
+                 parameters={**PARAMETERS, "min_child_samples": 20, "num_threads": 1})  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def large_records() -> SchoolRecords:
+    """A school of three terms that is large enough to train on."""
+    return SchoolRecords.from_frames(example_school.large_school())
+
+
+@pytest.fixture(scope="session")
+def results(large_records: SchoolRecords) -> Mapping[str, Result]:
+    """What a quick training on the large school gives, by target."""
+    return dict(zip(TARGETS, train(large_records, settings=QUICK, pass_mark=0.5), strict=True))
+
+
+@pytest.fixture(scope="session")
+def oulad_results(oulad_records: SchoolRecords) -> Mapping[str, Result]:
+    """The training that the published floors are compared with: one run for all tests, since it takes half a minute."""
+    names = ("course_failure", "dropout")
+    return dict(zip(names, train(oulad_records, names, test_from=date(2013, 10, 1)), strict=True))

@@ -1,158 +1,185 @@
-"""A school large enough to train on, and its models: what the tests of scores share.
-
-The school is an export in the Open University's own files: two modules, each taught in spring 2013 and again in
-spring 2014, some six hundred students. How diligent a student is decides what is handed in, what marks it gets, and
-who leaves, so that there is something to learn. Everything follows from a seed.
-"""
+"""Small trained models, a desk that serves them, and requests made of a school's own records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import oulad_school
 import polars as pl
+import pytest
 
-from features import sources
 from features.catalog import Catalog
+from features.cohort import on_dates
 from features.problems import NotFound
 from features.records import SchoolRecords
-from features.sources.oulad import Oulad
+from serving import batch, desk
+from serving.desk import Desk
 from serving.requests import STUDENT_TABLES
 from serving.scoring import Risk
+from serving.store import Store
 from training.targets import TARGETS
 from training.train import Training, train
 from training.trained import TrainedModel
 
-MODULES, TERMS = ("AAA", "BBB"), ("2013B", "2014B")
-LENGTH, DUES = 200, (15, 30, 45, 60, 75, 90, 105, 120, 135, 150)
-
-#: The day on which most tests look at the school: ten weeks into the spring of 2014.
-TODAY = date(2014, 4, 12)
+TODAY = oulad_school.TODAY
 
 #: Few days, few trees, few draws: enough for every code path.
 SETTINGS = Training(days=(0, 28, 56, 84), judged_days=(28, 56, 84), trees=25, bootstrap_draws=20)
 
-_START = {"2013B": date(2013, 2, 1), "2014B": date(2014, 2, 1)}
+Key = tuple[str, ...]
+
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 
 
-def export(folder: Path, each: int = 150, seed: int = 11) -> Path:
-    """Write the school as an export of the Open University's and return its folder."""
-    rng = np.random.default_rng(seed)
-    rows: dict[str, list[tuple[object, ...]]] = {name: [] for name in _COLUMNS}
-    number = 1000
-    for at, (module, term) in enumerate((module, term) for term in TERMS for module in MODULES):
-        here = (module, term)
-        work, pages = 100 * (at + 1), [10 * (at + 1) + page for page in range(4)]
-        rows["courses"].append((*here, LENGTH))
-        rows["assessments"] += [
-            (*here, work + n, "CMA" if n % 3 == 2 else "TMA", due, 10.0 if n % 2 else 8.0) for n, due in enumerate(DUES)
-        ]
-        rows["assessments"].append((*here, work + 50, "Exam", None, 100.0))
-        kinds = ("oucontent", "forumng", "quiz", "homepage")
-        rows["vle"] += [(page, *here, kind) for page, kind in zip(pages, kinds, strict=True)]
-        for student in range(number, number + each):
-            _student(rng, rows, here, student, work, pages)
-        if module == "BBB":  # some take both modules of a term
-            for student in range(number - each, number - each + 8):
-                _student(rng, rows, here, student, work, pages)
-        number += each
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, columns in _COLUMNS.items():
-        pl.DataFrame(rows[name], schema=columns, orient="row").write_parquet(folder / f"{name}.parquet")
-    return folder
+def folder() -> Path:
+    """Return a folder that lives as long as the tests, for what several files of tests share."""
+    _FOLDERS.append(tempfile.TemporaryDirectory(prefix="homeroom-tests-"))
+    return Path(_FOLDERS[-1].name)
 
 
-_ENROLMENT = ["code_module", "code_presentation", "id_student"]
-_COLUMNS: Mapping[str, list[str]] = {
-    "courses": ["code_module", "code_presentation", "module_presentation_length"],
-    "assessments": ["code_module", "code_presentation", "id_assessment", "assessment_type", "date", "weight"],
-    "vle": ["id_site", "code_module", "code_presentation", "activity_type"],
-    "studentInfo": [*_ENROLMENT, "gender", "region", "highest_education", "imd_band", "age_band", "num_of_prev_attempts",
-                    "studied_credits", "disability", "final_result"],
-    "studentRegistration": [*_ENROLMENT, "date_registration", "date_unregistration"],
-    "studentAssessment": ["id_assessment", "id_student", "date_submitted", "is_banked", "score"],
-    "studentVle": [*_ENROLMENT, "id_site", "date", "sum_click"],
-}  # fmt: skip
+# -- models ---------------------------------------------------------------------------------------------------------
 
 
-def _student(
-    rng: np.random.Generator, rows: dict[str, list[tuple[object, ...]]], here: tuple[str, str], student: int, work: int,
-    pages: Sequence[int],
-) -> None:  # fmt: skip
-    """Add one student's stay: diligence decides nearly everything, chance the rest."""
-    diligence = float(rng.beta(2, 1.3))
-    leaves = int(rng.integers(5, 190)) if rng.random() < 0.75 * (1 - diligence) else None
-    last = LENGTH if leaves is None else leaves
-    marks: list[float] = []
-    for at, due in enumerate(DUES):
-        if due > last or rng.random() > diligence + 0.25:
-            continue
-        score = float(np.clip(round(diligence * 75 + rng.normal(5, 18)), 0, 100))
-        marks.append(score)
-        banked = int(at == 0 and student % 37 == 0)
-        rows["studentAssessment"].append((work + at, student, -1 if banked else due - int(rng.integers(-3, 9)), banked, score))
-    if student % 29:  # a few are never seen online
-        for day in np.flatnonzero(rng.random(last + 15) < 0.1 + 0.4 * diligence) - 15:
-            for page in pages[: 1 + int(rng.integers(0, 4))]:
-                rows["studentVle"].append((*here, student, page, int(day), int(rng.integers(1, 25))))
-    result = "Withdrawn" if leaves is not None else "Pass" if sum(marks) / len(DUES) >= 40 else "Fail"
-    if result == "Pass" and diligence > 0.9:
-        result = "Distinction"
-    rows["studentInfo"].append((*here, student, "MF"[student % 2], "North", "A Level", "20-30%", "0-35", student % 3, 60, "N",
-                                result))  # fmt: skip
-    rows["studentRegistration"].append((*here, student, None if student % 41 == 0 else -int(rng.integers(5, 90)), leaves))
+@cache
+def school() -> SchoolRecords:
+    """Return the records of the school that the models are trained on."""
+    return oulad_school.records_of(oulad_school.export(folder()))
 
 
-def records_of(folder: Path) -> SchoolRecords:
-    """Return the records of an export; a tutor's mark is known two weeks late, so events and knowledge differ."""
-    reading = sources.read("oulad", folder, Oulad())
-    assert not reading.problems
-    return SchoolRecords.from_frames(reading.tables, digest=reading.digest)
+@cache
+def trained() -> tuple[TrainedModel, ...]:
+    """Return a small model of every target, trained once per run, as version 1."""
+    return tuple(one.model.with_version("1") for one in train(school(), tuple(TARGETS), SETTINGS))
 
 
-def train_on(records: SchoolRecords) -> tuple[TrainedModel, ...]:
-    """Return a small model of every target, as the registry's version 1."""
-    results = train(records, tuple(TARGETS), SETTINGS)
-    return tuple(one.model.with_version("1") for one in results)
+def model(target: str) -> TrainedModel:
+    """Return the small model of a target."""
+    return next(one for one in trained() if one.target.name == target)
 
 
-# -- requests -----------------------------------------------------------------------------------------------------
+@dataclass
+class FolderRegistry:
+    """A registry that needs no MLflow: the same questions, answered from plain folders."""
+
+    folder: Path
+    tenant: str = "default"
+    champions: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def of(self, tenant: str) -> FolderRegistry:
+        return FolderRegistry(self.folder, tenant, self.champions)
+
+    def put(self, given: TrainedModel, promote: bool = True) -> None:
+        place = self.folder / self.tenant / given.target.name / given.version
+        place.mkdir(parents=True)
+        given.write(place)
+        if promote:
+            self.champions[self.tenant, given.target.name] = given.version
+
+    def champion(self, target: str) -> str | None:
+        return self.champions.get((self.tenant, target))
+
+    def tenants(self) -> list[str]:
+        return sorted({tenant for tenant, _ in self.champions})
+
+    def load(self, target: str, code: Catalog, version: str = "champion") -> TrainedModel:
+        number = self.champion(target) if version == "champion" else version
+        if number is None:
+            raise NotFound(f"{target}: no version is promoted")
+        return TrainedModel.read(self.folder / self.tenant / target / number, code, number)
 
 
-def students_on(records: SchoolRecords, as_of: date, count: int, seed: int = 3) -> list[str]:
-    """Return some students who are enrolled on a day, in no order."""
-    from features.cohort import on_dates
+class FolderDesk(Desk):
+    """Homeroom's own desk, with its models in plain folders."""
 
-    everybody = sorted(on_dates(records, [as_of], "student").frame["student_id"])
-    chosen = np.random.default_rng(seed).permutation(len(everybody))[:count]
-    return [everybody[at] for at in chosen]
+    def __init__(self, home: Path) -> None:
+        super().__init__(home, home / "models")
+        self.registry = FolderRegistry(home / "models")
 
-
-def rows_of(records: SchoolRecords, table: str, students: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-    """Return students' rows of a table as they would be sent, by student: every version, known yet or not."""
-    wanted = sorted(students)
-    found: dict[str, list[dict[str, Any]]] = {student: [] for student in wanted}
-    rows = pl.concat(list(records.parts[table])).filter(pl.col("student_id").is_in(wanted)).collect()
-    rows = rows.with_columns(pl.col(pl.Date).dt.to_string("%Y-%m-%d")).drop("tenant", "deleted")
-    for row in rows.iter_rows(named=True):
-        found[row["student_id"]].append({name: value for name, value in row.items() if value is not None})
-    return found
+    def _registry(self, tenant: str) -> Any:
+        return self.registry.of(tenant)
 
 
-def body_of(records: SchoolRecords, students: Sequence[str], as_of: date) -> dict[str, Any]:
-    """Return a request that holds everything the school has of some students."""
-    held = [table for table in STUDENT_TABLES if records.holds(table)]
-    rows = {table: rows_of(records, table, students) for table in held}
-    through = records.data_through(as_of)
-    return {
-        "as_of": as_of.isoformat(),
-        "data_through": None if through is None else through.isoformat(),
-        "students": [{"student_id": one, **{table: rows[table][one] for table in held}} for one in students],
-    }
+def desk_of(home: Path, models: Sequence[TrainedModel] = (), tenant: str = "default") -> FolderDesk:
+    """Return a desk whose registry has these models promoted."""
+    opened = FolderDesk(home)
+    for one in models:
+        opened.registry.of(tenant).put(one)
+    return opened
+
+
+# -- a school that has been scored ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A school after its nightly run: where it lies, the run, the list it wrote, and what every model said."""
+
+    home: Path
+    run: batch.Run
+    out: Path
+    risks: Mapping[Key, Risk]
+
+    @property
+    def store(self) -> Store:
+        return Store.of(self.home, "default")
+
+
+def score_school(records: SchoolRecords, models: Sequence[TrainedModel], as_of: date, home: Path) -> Scored:
+    """Score a whole school as the nightly run does, and keep what every model said of everybody."""
+    store = Store.of(home, "default")
+    records = records.write(store.records_folder)
+    with overheard(batch, "score", lambda risks: risks) as risks:
+        done = batch.run(records, models, as_of, store, home / "out.parquet")
+    return Scored(home, done, home / "out.parquet", risks)
+
+
+@cache
+def scored() -> Scored:
+    """Return the school, scored on :data:`TODAY`."""
+    return score_school(school(), trained(), TODAY, folder())
+
+
+@contextmanager
+def overheard(room: Any, name: str, risks_in: Any) -> Iterator[dict[Key, Risk]]:
+    """Listen at a function of a room: yield the risks that ``risks_in`` finds in what it returned, by what they are of."""
+    heard: dict[Key, Risk] = {}
+    real = getattr(room, name)
+
+    def listening(*given: Any, **more: Any) -> Any:
+        found = real(*given, **more)
+        heard.update({key_of(risk): risk for risk in risks_in(found)})
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, name, listening)
+        yield heard
+
+
+def risks_of(at: Desk, body: Mapping[str, Any], tenant: str = "default") -> dict[Key, Risk]:
+    """Return what every model says of the students of a request."""
+    with overheard(desk, "score", lambda risks: risks) as heard:
+        at.score(dict(body), tenant, "teacher")
+    return heard
+
+
+def stored_risks_of(at: Desk, students: Sequence[str], tenant: str = "default") -> dict[Key, Risk]:
+    """Return what every model says of students from the newest scoring."""
+    with overheard(desk, "score", lambda risks: risks) as heard:
+        at.score_stored(list(students), tenant, "teacher")
+    return heard
+
+
+def key_of(risk: Risk) -> Key:
+    """Return what a score is about."""
+    return (risk.model.target.name, risk.student_id, *(str(one) for one in (risk.enrolment_id, risk.section_id, risk.skill_id)))
 
 
 def bits(risk: Risk) -> dict[str, object]:
@@ -171,55 +198,52 @@ def bits(risk: Risk) -> dict[str, object]:
     return {name: exact(getattr(risk, name)) for name in names}
 
 
-def key_of(risk: Risk) -> tuple[str, ...]:
-    """Return what a score is about."""
-    return (risk.model.target.name, risk.student_id, *(str(one) for one in (risk.enrolment_id, risk.section_id, risk.skill_id)))
+def different(one: Mapping[Key, Risk], other: Mapping[Key, Risk]) -> list[tuple[object, ...]]:
+    """Return where two sets of scores of the same units differ in any bit: the unit, the field, and the features."""
+    found: list[tuple[object, ...]] = []
+    for key, risk in one.items():
+        mine, theirs = bits(risk), bits(other[key])
+        for name, value in mine.items():
+            told = theirs[name]
+            if isinstance(value, dict) and isinstance(told, dict):
+                unlike = [at for at in {**value, **told} if value.get(at) != told.get(at)]
+                if unlike:
+                    found.append((*key, name, unlike))
+            elif value != told:
+                found.append((*key, name, value, told))
+    return found
 
 
-# -- a registry of plain folders --------------------------------------------------------------------------------------
+# -- requests -------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Shelves:
-    """What the registry of plain folders holds, for all tenants; a test promotes here."""
-
-    folder: Path
-    champions: dict[tuple[str, str], str] = field(default_factory=dict)
-    broken: set[str] = field(default_factory=set)
-
-    def put(self, model: TrainedModel, tenant: str = "default") -> None:
-        """Keep a model under its version and promote it."""
-        place = self.folder / tenant / model.target.name / model.version
-        place.mkdir(parents=True, exist_ok=True)
-        model.write(place)
-        self.champions[tenant, model.target.name] = model.version
-
-    def registry(self, folder: Path, tenant: str = "default", uri: str = "") -> FolderRegistry:
-        """Stand in for the class ``Registry``."""
-        del folder, uri
-        return FolderRegistry(self, tenant)
+def students_on(records: SchoolRecords, as_of: date, count: int, seed: int = 3) -> list[str]:
+    """Return some students who are enrolled on a day, in no order."""
+    everybody = sorted(set(on_dates(records, [as_of], "enrolment").frame["student_id"]))
+    return [everybody[at] for at in np.random.default_rng(seed).permutation(len(everybody))[:count]]
 
 
-@dataclass
-class FolderRegistry:
-    """A registry that needs no MLflow: the same questions, answered from folders."""
-
-    shelves: Shelves
-    tenant: str
-
-    def champion(self, target: str) -> str | None:
-        return self.shelves.champions.get((self.tenant, target))
-
-    def tenants(self) -> list[str]:
-        return sorted({tenant for tenant, _ in self.shelves.champions})
-
-    def load(self, target: str, code: Catalog, version: str = "champion") -> TrainedModel:
-        number = self.champion(target) if version == "champion" else version
-        if number is None or number in self.shelves.broken:
-            raise NotFound(f"{target}: there is no version {number}")
-        return TrainedModel.read(self.shelves.folder / self.tenant / target / number, code, number)
+def rows_of(records: SchoolRecords, table: str, students: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Return rows of a table as they would be sent, every version, known yet or not."""
+    rows = pl.concat(list(records.parts[table]))
+    if students is not None:
+        rows = rows.filter(pl.col("student_id").is_in(list(students)))
+    plain = rows.collect().with_columns(pl.col(pl.Date).dt.to_string("%Y-%m-%d")).drop("tenant", "deleted")
+    return [{name: value for name, value in row.items() if value is not None} for row in plain.iter_rows(named=True)]
 
 
-def day_of(term: str, day: int) -> date:
-    """Return a day of a term."""
-    return _START[term] + timedelta(days=day)
+def body_of(records: SchoolRecords, students: Sequence[str], as_of: date) -> dict[str, Any]:
+    """Return a request that holds everything the school has of some students, in the school's own order."""
+    held: dict[str, dict[str, list[dict[str, Any]]]] = {
+        one: {table: [] for table in STUDENT_TABLES if records.holds(table)} for one in students
+    }
+    for table in STUDENT_TABLES:
+        if records.holds(table):
+            for row in rows_of(records, table, students):
+                held[row["student_id"]][table].append(row)
+    through = records.data_through(as_of)
+    return {
+        "as_of": as_of.isoformat(),
+        "data_through": None if through is None else through.isoformat(),
+        "students": [{"student_id": one, **tables} for one, tables in held.items()],
+    }

@@ -1,0 +1,52 @@
+"""A state folder with OULAD read, models trained and promoted, made once and used by every benchmark."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+from features.records import SchoolRecords
+from features.sources import oulad, read
+from serving.batch import run
+from serving.store import Store
+from training.registry import Registry
+from training.targets import TARGETS
+from training.train import Result, train
+
+#: The day that requests and batches look from: sixteen weeks into the October presentations.
+AS_OF = date(2014, 1, 20)
+
+
+@cache
+def folder() -> Path:
+    """Return a folder that lasts as long as the run."""
+    return Path(tempfile.mkdtemp(prefix="homeroom-bench-"))
+
+
+@cache
+def records(path: str) -> SchoolRecords:
+    """Return OULAD's records, written and opened as the service does."""
+    reading = read("oulad", Path(path), oulad.Oulad())
+    return SchoolRecords.from_frames(reading.tables, "default", reading.digest).write(
+        Store.of(folder(), "default").records_folder
+    )
+
+
+@cache
+def trained(path: str) -> tuple[Result, ...]:
+    """Return models of every target, registered and promoted."""
+    registry = Registry(folder() / "models")
+    results = train(records(path), tuple(TARGETS), test_from=date(2013, 10, 1), registry=registry)
+    for result in results:
+        registry.promote(result.model.target.name, result.model.version, "benchmark")
+    return tuple(results)
+
+
+@cache
+def scored(path: str) -> Path:
+    """Return the list of everybody on :data:`AS_OF`, scored and kept for requests."""
+    out = folder() / "scores.parquet"
+    run(records(path), [one.model for one in trained(path)], AS_OF, Store.of(folder(), "default"), out)
+    return out

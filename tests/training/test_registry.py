@@ -1,0 +1,138 @@
+"""Every candidate is kept, one version serves, and no student is in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import QUICK
+
+from features import cohort, pipeline
+from features.problems import NotFound, Refused
+from features.records import SchoolRecords
+from features.standard import STANDARD
+from training.registry import Registry
+from training.train import Result, train
+
+pytestmark = pytest.mark.full
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store") / "models"
+
+
+@pytest.fixture(scope="module")
+def registry(store: Path) -> Registry:
+    return Registry(store, "lincoln-high")
+
+
+@pytest.fixture(scope="module")
+def kept(registry: Registry, large_records: SchoolRecords) -> Mapping[str, list[Result]]:
+    """Three versions of dropout and one of learning_gap, in a store of their own."""
+    targets = ["dropout", "dropout", "dropout", "learning_gap"]
+    found: dict[str, list[Result]] = {}
+    for target in targets:
+        found.setdefault(target, []).extend(train(large_records, [target], QUICK, pass_mark=0.5, registry=registry))
+    return found
+
+
+def record(registry: Registry, result: Result, passed: bool) -> str:
+    version, _ = registry.record(result.model, {"auc": 0.5}, {"trees": 1}, {}, {}, passed)
+    return version
+
+
+def test_before_anything_is_promoted_nothing_serves(tmp_path: Path, results: Mapping[str, Result]) -> None:
+    registry = Registry(tmp_path / "empty")
+    assert registry.versions() == []
+    assert registry.champion("dropout") is None
+    version = record(registry, results["dropout"], passed=True)
+    assert registry.champion("dropout") is None
+    for load in (lambda: registry.load("dropout", STANDARD), lambda: registry.rollback("dropout")):
+        with pytest.raises(NotFound, match="no version is promoted"):
+            load()
+    with pytest.raises(NotFound, match="there is no version 9"):
+        registry.load("dropout", STANDARD, "9")
+    with pytest.raises(NotFound, match="has no version 9"):
+        registry.promote("dropout", "9")
+    assert registry.load("dropout", STANDARD, version).version == version
+
+
+def test_every_run_is_kept_with_its_figures(registry: Registry, kept: Mapping[str, list[Result]]) -> None:
+    found = registry.versions("dropout")
+    assert [one.version for one in found] == ["3", "2", "1"]
+    assert [one.version for one in registry.versions()] == ["3", "2", "1", "1"]
+    newest, result = found[0], kept["dropout"][2]
+    assert newest.run_id == result.run_id
+    assert newest.passed_gate == result.passed_gate
+    assert newest.metrics["auc"] == pytest.approx(result.metrics.auc, abs=1e-6)
+    assert not any(one.champion for one in found)
+    assert result.model.version == "3"
+    assert result.model.card["run_id"] == result.run_id
+
+
+def test_a_model_that_was_kept_scores_with_the_same_bits(
+    registry: Registry, kept: Mapping[str, list[Result]], large_records: SchoolRecords
+) -> None:
+    for target, unit in (("dropout", "enrolment"), ("learning_gap", "skill")):
+        table = pipeline.build(large_records, cohort.on_days_of_term(large_records, [56], unit, ["t3"]), STANDARD)  # type: ignore[arg-type]
+        trained = kept[target][0].model
+        loaded = registry.load(target, STANDARD, "1")
+        assert np.array_equal(trained.score(table).contributions, loaded.score(table).contributions)
+        assert np.array_equal(trained.score(table).probability, loaded.score(table).probability)
+
+
+def test_promote_and_roll_back_step_by_step(registry: Registry, kept: Mapping[str, list[Result]]) -> None:
+    for version in ("1", "2", "3"):
+        registry.promote("dropout", version, despite_gate="a test")
+        assert registry.champion("dropout") == version
+    registry.promote("dropout", "3", despite_gate="again")  # promoting what serves is no step
+    assert [one.version for one in registry.versions("dropout") if one.champion] == ["3"]
+    assert registry.load("dropout", STANDARD).version == "3"
+    assert registry.rollback("dropout") == "2"
+    assert registry.rollback("dropout") == "1"
+    with pytest.raises(NotFound, match="no version served before"):
+        registry.rollback("dropout")
+    assert registry.champion("dropout") == "1"
+    assert registry.champion("learning_gap") is None, "each target has its own"
+
+
+def test_a_version_that_failed_its_gate_needs_a_reason_which_is_kept(tmp_path: Path, results: Mapping[str, Result]) -> None:
+    registry = Registry(tmp_path / "gate")
+    failed, passed = (record(registry, results["dropout"], passed) for passed in (False, True))
+    with pytest.raises(Refused, match="did not find more students than every simple baseline"):
+        registry.promote("dropout", failed)
+    assert registry.champion("dropout") is None
+    registry.promote("dropout", passed)
+    registry.promote("dropout", failed, despite_gate="the counselors asked for it")
+    assert registry.champion("dropout") == failed
+    kept = registry._client.get_model_version(registry._name("dropout"), failed)
+    assert kept.tags["despite_gate"] == "the counselors asked for it"
+
+
+def test_tenants_do_not_see_each_others_models(store: Path, kept: Mapping[str, list[Result]]) -> None:
+    stranger = Registry(store, "lincoln")
+    assert stranger.versions() == []
+    assert stranger.champion("dropout") is None
+    with pytest.raises(NotFound):
+        stranger.load("dropout", STANDARD, "1")
+
+
+def test_no_student_of_the_training_data_is_in_any_file_of_the_store(
+    store: Path, kept: Mapping[str, list[Result]], large_records: SchoolRecords
+) -> None:
+    keys = large_records.labels("enrolments").select("student_id", "enrolment_id").collect()
+    files = [path for path in store.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} >= {".db", ".txt", ".json", ".png"}
+    content = b"\n".join(path.read_bytes() for path in files) + "\n".join(str(path) for path in files).encode()
+    assert b"dropout" in content
+    assert b"pupil-" not in content, "every key of a student begins so"
+    assert b"stay-" not in content
+    assert not any(key.encode() in content for key in [*keys["student_id"][:50], *keys["enrolment_id"][:50]])
+
+
+def test_nothing_in_the_store_is_pickled(store: Path, kept: Mapping[str, list[Result]]) -> None:
+    suffixes = {path.suffix for path in store.rglob("*") if path.is_file()}
+    assert not suffixes & {".pkl", ".pickle", ".joblib", ".cloudpickle", ".bin"}
