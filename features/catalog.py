@@ -11,7 +11,7 @@ of whole numbers do not depend on the order of the rows, so a request, a batch a
 >>> from features.standard import STANDARD
 >>> late = STANDARD["handed_in_share"]
 >>> late.concept, late.higher, late.range
-('coursework', 'strength', (0.0, 1.0))
+('coursework', 'strength', (0, 1))
 """
 
 from __future__ import annotations

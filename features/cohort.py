@@ -71,7 +71,7 @@ def enrolled(records: SchoolRecords, when: pl.DataFrame) -> Enrolled:
     Enrolled means: the enrolment is known, has begun, has not passed its planned end, and no exit up to that day
     is known. Students who have left are not in a cohort.
     """
-    dates = when.lazy().select("as_of").unique()
+    dates = when["as_of"].unique().to_list()
     stays = records.visible("enrolments", dates)
     if "term_id" in when.columns:
         stays = stays.join(when.lazy().select("term_id", "as_of").unique(), on=["term_id", "as_of"], how="semi")

@@ -116,7 +116,7 @@ def handed_in() -> pl.Expr:
 
 
 @derived(concept="coursework", unit="share", range=(0, 1), higher="strength", name="share of due work handed in",
-         says="has handed in {handed_in:.0f} of {work_due:.0f} pieces of work due so far", says_other="{value:.0%}",
+         says="has handed in {handed_in:.0f} of {work_due:n piece} of work due so far", says_other="{value:.0%}",
          relative_to="section", relative_input=False, model_input=False, into=FEATURES)  # fmt: skip
 def handed_in_share() -> pl.Expr:
     """Share of the work due so far that was handed in."""
@@ -124,7 +124,7 @@ def handed_in_share() -> pl.Expr:
 
 
 @feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="concern",
-         name="pieces of work missing", says="has {value:.0f} pieces of due work not handed in", says_other="{value:.0f}",
+         name="pieces of work missing", says="has {value:n piece} of due work not handed in", says_other="{value:.0f}",
          relative_to="section", into=FEATURES, column="missing")  # fmt: skip
 def missing_so_far() -> pl.Expr:
     """Pieces of work due and not handed in."""
@@ -133,7 +133,7 @@ def missing_so_far() -> pl.Expr:
 
 @feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="concern", windows=(56,),
          name="pieces of work of the last {window} days missing", column="missing",
-         says="has not handed in {value:.0f} of {work_due_{window}d:.0f} pieces of work due in the last {window} days",
+         says="has not handed in {value:.0f} of {work_due_{window}d:n piece} of work due in the last {window} days",
          says_other="{value:.0f}", relative_to="section", relative_input=False, model_input=False, into=FEATURES)  # fmt: skip
 def missing_lately(window: int) -> pl.Expr:
     """Pieces of work that came due in the window and are not handed in."""
@@ -155,7 +155,7 @@ def weight_missing() -> pl.Expr:
 
 
 @feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="concern",
-         name="pieces of due work handed in late", says="handed in {value:.0f} pieces of work after the due date",
+         name="pieces of due work handed in late", says="handed in {value:n piece} of work after the due date",
          says_other="{value:.0f}", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
 def handed_in_late() -> pl.Expr:
     """Pieces of due work handed in after their day."""
@@ -163,7 +163,7 @@ def handed_in_late() -> pl.Expr:
 
 
 @derived(concept="coursework", unit="share", range=(0, 1), higher="concern", name="share of the work handed in that was late",
-         says="handed in {handed_in_late:.0f} of {handed_in:.0f} pieces of work after the due date", says_other="{value:.0%}",
+         says="handed in {handed_in_late:.0f} of {handed_in:n piece} of work after the due date", says_other="{value:.0%}",
          relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
 def late_share() -> pl.Expr:
     """Late pieces over pieces handed in."""
@@ -194,23 +194,23 @@ def lead_mean() -> pl.Expr:
 
 @feature(frame=WORK, concept="coursework", unit="days", range=(-60, 60), higher="strength",
          name="days before the due date, latest hand-in",
-         says="handed in the latest piece of work {value:.0f} days before it was due (below zero is late)",
-         says_other="{value:.0f} days", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+         says="handed in the latest piece of work {value:n day} before it was due (below zero is late)",
+         says_other="{value:n day}", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
 def lead_latest() -> pl.Expr:
     """Lead of the latest hand-in; of several on one day, the best."""
     return pl.col("lead").filter(pl.col("handed_age") == pl.col("handed_age").min()).max()
 
 
 @feature(frame=WORK, concept="coursework", unit="days", range=(0, 2000), higher="concern",
-         name="days since the latest hand-in", says="handed in work {value:.0f} days ago for the last time",
-         says_other="{value:.0f} days", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+         name="days since the latest hand-in", says="handed in work {value:n day} ago for the last time",
+         says_other="{value:n day}", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
 def days_since_hand_in() -> pl.Expr:
     """Days since the latest hand-in; null where there was none."""
     return pl.col("handed_age").min()
 
 
 @feature(frame=WORK, concept="coursework", unit="days", range=(0, 2000), higher="context",
-         name="days since work last came due", model_input=False, says="had work come due {value:.0f} days ago",
+         name="days since work last came due", model_input=False, says="had work come due {value:n day} ago",
          into=FEATURES)  # fmt: skip
 def days_since_due() -> pl.Expr:
     """Days since a piece of work last came due."""
@@ -225,7 +225,7 @@ def days_since_kept_due() -> pl.Expr:
 
 
 @derived(concept="coursework", unit="days", range=(-10, 2000), higher="concern", name="days of due dates passed by",
-         says="last kept a due date {value:.0f} days before the latest one", says_other="{value:.0f} days",
+         says="last kept a due date {value:n day} before the latest one", says_other="{value:n day}",
          into=FEATURES)  # fmt: skip
 def days_passed_by() -> pl.Expr:
     """Days from the latest due date that was kept to the latest due date; from the start where none was kept."""
@@ -234,7 +234,7 @@ def days_passed_by() -> pl.Expr:
 
 @derived(concept="coursework", unit="share", range=(0, 1), higher="concern", windows=(56,),
          name="share of the last {window} days' work missing",
-         says="has not handed in {missing_{window}d:.0f} of {work_due_{window}d:.0f} pieces of work due in the last "
+         says="has not handed in {missing_{window}d:.0f} of {work_due_{window}d:n piece} of work due in the last "
               "{window} days",
          says_other="{value:.0%}", relative_to="section", into=FEATURES)  # fmt: skip
 def missing_share(window: int) -> pl.Expr:
@@ -244,8 +244,8 @@ def missing_share(window: int) -> pl.Expr:
 
 @feature(frame=WORK, concept="coursework", unit="days", range=(-60, 60), higher="strength",
          name="days before the due date, least",
-         says="handed in one piece of work {value:.0f} days before it was due, the least so far (below zero is late)",
-         says_other="{value:.0f} days", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+         says="handed in one piece of work {value:n day} before it was due, the least so far (below zero is late)",
+         says_other="{value:n day}", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
 def lead_least() -> pl.Expr:
     """The least lead of any hand-in."""
     return pl.col("lead").filter(pl.col("handed_age") >= 0).min()
@@ -253,7 +253,7 @@ def lead_least() -> pl.Expr:
 
 @feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="strength",
          name="pieces of work handed in before they are due",
-         says="has handed in {value:.0f} pieces of work that are not due yet", says_other="{value:.0f}",
+         says="has handed in {value:n piece} of work that are not due yet", says_other="{value:.0f}",
          relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
 def handed_in_early() -> pl.Expr:
     """Pieces that are handed in and not due yet."""
@@ -268,7 +268,7 @@ def days_to_kept_due() -> pl.Expr:
 
 
 @feature(frame=WORK, concept="coursework", unit="days", range=(0, 2000), higher="context",
-         name="days until the next work is due", says="has work due in {value:.0f} days", into=FEATURES)  # fmt: skip
+         name="days until the next work is due", says="has work due in {value:n day}", into=FEATURES)  # fmt: skip
 def days_to_due() -> pl.Expr:
     """Days until the next piece of work is due; null where nothing more is."""
     return (-pl.col("due_age")).filter(~due()).min()
@@ -323,7 +323,7 @@ def marks_total() -> pl.Expr:
 
 
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="average mark",
-         says="has an average of {value:.0f} of 100 over {marks_known:.0f} marks", says_other="{value:.0f}",
+         says="has an average of {value:.0f} of 100 over {marks_known:n mark}", says_other="{value:.0f}",
          relative_to="section", relative_input=False, model_input=False, into=FEATURES)  # fmt: skip
 def mark_mean() -> pl.Expr:
     """Average of the known marks, each counted once."""
@@ -422,7 +422,7 @@ def tutor_marked_latest() -> pl.Expr:
 
 
 @feature(frame=MARKS, concept="marks", unit="marks", range=(0, 1000), higher="concern", name="marks below 40 of 100",
-         says="has {value:.0f} marks below 40 of 100", says_other="{value:.0f}", relative_to="section", relative_input=False,
+         says="has {value:n mark} below 40 of 100", says_other="{value:.0f}", relative_to="section", relative_input=False,
          into=FEATURES)  # fmt: skip
 def marks_below_40() -> pl.Expr:
     """Marks below 40 of 100."""

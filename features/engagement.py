@@ -86,7 +86,7 @@ def active_days_change(window: int) -> pl.Expr:
 
 
 @feature(frame=ACTIVE_DAYS, concept="engagement", unit="days", range=(0, 1000), higher="strength", model_input=False,
-         name="days active online so far", says="has been active online on {value:.0f} days so far",
+         name="days active online so far", says="has been active online on {value:n day} so far",
          says_other="{value:.0f}", relative_to="section", into=FEATURES)  # fmt: skip
 def active_days_all() -> pl.Expr:
     """Days with any activity on record, before the first day of teaching included."""
@@ -94,7 +94,7 @@ def active_days_all() -> pl.Expr:
 
 
 @feature(frame=ACTIVE_DAYS, concept="engagement", unit="days", range=(0, 1000), higher="strength", model_input=False,
-         name="days active online before teaching began", says="was active online on {value:.0f} days before teaching began",
+         name="days active online before teaching began", says="was active online on {value:n day} before teaching began",
          says_other="{value:.0f}", relative_to="section", into=FEATURES)  # fmt: skip
 def active_days_before_start() -> pl.Expr:
     """Days with any activity before the first day of teaching."""
@@ -103,7 +103,7 @@ def active_days_before_start() -> pl.Expr:
 
 @feature(frame=ACTIVE_DAYS, concept="engagement", unit="weeks", range=(0, 200), higher="strength", model_input=False,
          name="weeks active online since teaching began",
-         says="has been active online in {value:.0f} weeks since teaching began", says_other="{value:.0f}",
+         says="has been active online in {value:n week} since teaching began", says_other="{value:.0f}",
          relative_to="section", into=FEATURES)  # fmt: skip
 def active_weeks() -> pl.Expr:
     """Weeks of the course with any activity."""
@@ -111,8 +111,8 @@ def active_weeks() -> pl.Expr:
 
 
 @feature(frame=ACTIVE_DAYS, concept="engagement", unit="days", range=(0, 2000), higher="concern",
-         name="days since last active online", says="was last active online {value:.0f} days ago",
-         says_other="{value:.0f} days", relative_to="section", into=FEATURES)  # fmt: skip
+         name="days since last active online", says="was last active online {value:n day} ago",
+         says_other="{value:n day}", relative_to="section", into=FEATURES)  # fmt: skip
 def days_since_active() -> pl.Expr:
     """Days since the last activity, 0 for the as-of day; null where there never was any."""
     return pl.col("age").min()
@@ -120,7 +120,7 @@ def days_since_active() -> pl.Expr:
 
 @feature(frame=ACTIVE_DAYS, concept="engagement", unit="clicks", range=(0, MOST_ACTIONS), higher="strength",
          windows=(7, 28), name="clicks in the last {window} days", model_input=False,
-         says="made {value:.0f} clicks in the last {window} days", says_other="{value:.0f}", relative_to="section",
+         says="made {value:n click} in the last {window} days", says_other="{value:.0f}", relative_to="section",
          into=FEATURES)  # fmt: skip
 def actions(window: int) -> pl.Expr:
     """Clicks or events in the window."""
@@ -128,7 +128,7 @@ def actions(window: int) -> pl.Expr:
 
 
 @feature(frame=ACTIVE_DAYS, concept="engagement", unit="clicks", range=(0, MOST_ACTIONS), higher="strength",
-         name="clicks so far", says="has made {value:.0f} clicks so far", says_other="{value:.0f}", model_input=False,
+         name="clicks so far", says="has made {value:n click} so far", says_other="{value:.0f}", model_input=False,
          relative_to="section", into=FEATURES)  # fmt: skip
 def actions_all() -> pl.Expr:
     """Clicks or events on record."""
@@ -136,7 +136,7 @@ def actions_all() -> pl.Expr:
 
 
 @feature(frame=ACTIVE_DAYS, concept="engagement", unit="clicks", range=(0, MOST_ACTIONS), higher="strength",
-         name="clicks before teaching began", says="made {value:.0f} clicks before teaching began",
+         name="clicks before teaching began", says="made {value:n click} before teaching began",
          says_other="{value:.0f}", model_input=False, relative_to="section", into=FEATURES)  # fmt: skip
 def actions_before_start() -> pl.Expr:
     """Clicks or events before the first day of teaching."""
@@ -144,7 +144,7 @@ def actions_before_start() -> pl.Expr:
 
 
 @feature(frame=ACTIVE_DAYS, concept="engagement", unit="clicks", range=(0, MOST_ACTIONS), higher="strength",
-         name="clicks in the first two weeks", says="made {value:.0f} clicks in the first two weeks of teaching",
+         name="clicks in the first two weeks", says="made {value:n click} in the first two weeks of teaching",
          says_other="{value:.0f}", model_input=False, relative_to="section", into=FEATURES)  # fmt: skip
 def actions_first_weeks() -> pl.Expr:
     """Clicks or events in the first fortnight of teaching, as far as it has gone."""
@@ -153,7 +153,7 @@ def actions_first_weeks() -> pl.Expr:
 
 @feature(frame=ACTIVE_DAYS, concept="engagement", unit="pages", range=(0, MOST_ACTIONS), higher="strength",
          windows=(7, 14, 28), name="pages opened in the last {window} days, each counted once a day", model_input=False,
-         says="opened {value:.0f} pages in the last {window} days", says_other="{value:.0f}", relative_to="section",
+         says="opened {value:n page} in the last {window} days", says_other="{value:.0f}", relative_to="section",
          into=FEATURES)  # fmt: skip
 def pages(window: int) -> pl.Expr:
     """Different pages per day, added up over the window: steadier than clicks."""
@@ -161,7 +161,7 @@ def pages(window: int) -> pl.Expr:
 
 
 @feature(frame=ACTIVE_DAYS, concept="engagement", unit="pages", range=(0, MOST_ACTIONS), higher="strength",
-         name="pages opened so far, each counted once a day", says="has opened {value:.0f} pages so far",
+         name="pages opened so far, each counted once a day", says="has opened {value:n page} so far",
          says_other="{value:.0f}", model_input=False, relative_to="section", into=FEATURES)  # fmt: skip
 def pages_all() -> pl.Expr:
     """Different pages per day, added up over everything on record."""
@@ -169,7 +169,7 @@ def pages_all() -> pl.Expr:
 
 
 @derived(concept="engagement", unit="clicks", range=(0, MOST_ACTIONS), higher="strength", name="clicks per active day",
-         says="makes {value:.0f} clicks on a day that is active", says_other="{value:.0f}", model_input=False,
+         says="makes {value:n click} on a day that is active", says_other="{value:.0f}", model_input=False,
          relative_to="section", into=FEATURES)  # fmt: skip
 def actions_per_day() -> pl.Expr:
     """Clicks over active days; null where there were none."""
@@ -199,7 +199,7 @@ def _days_by_kind(kind: str, what: str) -> None:
 
     @feature(frame=ACTIVITY, concept="engagement", unit="days", range=(0, 1000), higher="strength",
              column=f"{kind}_days_all", name=f"days on {what} so far", model_input=False,
-             says=f"has been on {what} on {{value:.0f}} days so far", says_other="{value:.0f}",
+             says=f"has been on {what} on {{value:n day}} so far", says_other="{value:.0f}",
              relative_to="section", into=FEATURES)  # fmt: skip
     def so_far() -> pl.Expr:
         return (pl.col("kind") == kind).sum()

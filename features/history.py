@@ -39,7 +39,7 @@ CARRIED_OVER = Frame("carried_over", ("results",), carried_over)
 
 
 @feature(frame=STAY, concept="history", unit="days", range=(-400, 4000), higher="context", modifiable=False,
-         name="days since teaching began", says="is {value:.0f} days into the course", into=FEATURES)  # fmt: skip
+         name="days since teaching began", says="is {value:n day} into the course", into=FEATURES)  # fmt: skip
 def days_elapsed() -> pl.Expr:
     """Days since the first day of teaching, below zero before it."""
     return pl.col("elapsed").max()
@@ -62,14 +62,14 @@ def elapsed_share() -> pl.Expr:
 
 @feature(frame=STAY, concept="history", unit="days", range=(-4000, 4000), higher="context", modifiable=False,
          name="days registered before teaching began", relative_to="section",
-         says="registered {value:.0f} days before teaching began", says_other="{value:.0f}", into=FEATURES)  # fmt: skip
+         says="registered {value:n day} before teaching began", says_other="{value:.0f}", into=FEATURES)  # fmt: skip
 def registered_ahead() -> pl.Expr:
     """Days between registration and the first day of teaching, below zero after it."""
     return pl.col("lead").max()
 
 
 @feature(frame=STAY, concept="history", unit="attempts", range=(0, 50), higher="context", modifiable=False,
-         name="earlier attempts at this course", says="has taken this course {value:.0f} times before",
+         name="earlier attempts at this course", says="has taken this course {value:n time} before",
          says_other="{value:.0f}", into=FEATURES)  # fmt: skip
 def previous_attempts() -> pl.Expr:
     """How often the student took this before."""
@@ -85,7 +85,7 @@ def credits_load() -> pl.Expr:
 
 
 @feature(frame=CARRIED_OVER, concept="history", unit="pieces", range=(0, 1000), higher="context", modifiable=False,
-         name="marks carried over from an earlier attempt", says="carried {value:.0f} marks over from an earlier attempt",
+         name="marks carried over from an earlier attempt", says="carried {value:n mark} over from an earlier attempt",
          says_other="{value:.0f}", into=FEATURES)  # fmt: skip
 def marks_carried_over() -> pl.Expr:
     """Marks banked in an earlier attempt."""

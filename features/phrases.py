@@ -8,12 +8,12 @@ from typing import Any
 
 
 class _Phrases(string.Formatter):
-    """Format fields as Python does, and ``{value:piece|pieces}`` as the word that goes with the number."""
+    """Format fields as Python does, and ``{value:n piece}`` as a whole number with its noun: 1 piece, 3 pieces."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        if "|" in format_spec:
-            one, many = format_spec.split("|", 1)
-            return one if round(float(value)) == 1 else many
+        if format_spec.startswith("n "):
+            count, noun = round(float(value)), format_spec[2:]
+            return f"{count} {noun}" if abs(count) == 1 else f"{count} {noun}s"
         # A number that rounds to nothing has no sign: "-0" is not a thing to say to anybody.
         return str(format(value + 0.0 if value == 0 else value, format_spec)).replace("-0%", "0%")
 
@@ -24,7 +24,7 @@ _PHRASES = _Phrases()
 def fill(template: str, values: Mapping[str, object]) -> str:
     """Return a template with its fields filled.
 
-    >>> fill("has {value:.0f} {value:piece|pieces} of work missing", {"value": 1.0})
+    >>> fill("has {value:n piece} of work missing", {"value": 1.0})
     'has 1 piece of work missing'
     """
     filled = _PHRASES.vformat(template, (), values)

@@ -13,7 +13,7 @@ import json
 import shutil
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -181,14 +181,20 @@ class SchoolRecords:
 
         ``cohort`` has ``row``, the keys of ``grain`` and ``as_of``, each row once.
         """
-        return Snapshot(self, cohort.lazy(), grain)
+        dates = cohort["as_of"].unique().to_list() if cohort.height > 1 else cohort["as_of"].to_list()
+        return Snapshot(self, cohort.lazy(), dates, grain)
 
-    def visible(self, table: str, when: pl.LazyFrame) -> pl.LazyFrame:
-        """Return the rows of ``table`` known at each date of ``when`` (column ``as_of``), for all students.
+    def visible(self, table: str, dates: Sequence[date]) -> pl.LazyFrame:
+        """Return the rows of ``table`` known at each of ``dates`` (column ``as_of``), for all students.
 
         This is the same gate as :meth:`known_at`, for tables that are read whole: who is enrolled, what is due.
         """
-        return self._known(table, self._rows(table).join(when.select("as_of").unique(), how="cross"), ("as_of",))
+        rows = self._rows(table)
+        if len(dates) == 1:
+            rows = rows.with_columns(pl.lit(dates[0], pl.Date).alias("as_of"))
+        else:
+            rows = rows.join(pl.LazyFrame({"as_of": dates}, schema={"as_of": pl.Date}), how="cross")
+        return self._known(table, rows, ("as_of",))
 
     def _known(self, table: str, rows: pl.LazyFrame, each: tuple[str, ...]) -> pl.LazyFrame:
         """Cut rows that carry ``as_of`` to the versions known by the end of that day."""
@@ -205,7 +211,7 @@ class SchoolRecords:
 
     def audit(self, table: str, as_of: date) -> pl.DataFrame:
         """Return group facts as known at a date. Only the fairness audit calls this (a test sees to it)."""
-        return self.visible(table, pl.LazyFrame({"as_of": [as_of]})).collect()
+        return self.visible(table, [as_of]).collect()
 
     def school_table(self, table: str) -> pl.DataFrame:
         """Return a table that belongs to no student, such as sections, every version with its ``known_on``."""
@@ -227,7 +233,7 @@ class SchoolRecords:
         """Return a table that belongs to no student, such as sections, as known at a date."""
         if TABLES[table].by_student:
             raise ValueError(f"{table} holds students' rows: read it through known_at")
-        return self.visible(table, pl.LazyFrame({"as_of": [as_of]})).drop("as_of").collect()
+        return self.visible(table, [as_of]).drop("as_of").collect()
 
 
 @dataclass(frozen=True)
@@ -236,6 +242,7 @@ class Snapshot:
 
     records: SchoolRecords
     units: pl.LazyFrame
+    dates: Sequence[date]
     grain: Grain
 
     def holds(self, table: str) -> bool:
@@ -262,7 +269,7 @@ class Snapshot:
         table = _readable(name)
         if table.by_student:
             raise ValueError(f"{name} holds students' rows: read it through table()")
-        return self.records.visible(name, self.units).select("as_of", *table.used_for("feature", "join"))
+        return self.records.visible(name, self.dates).select("as_of", *table.used_for("feature", "join"))
 
 
 def _readable(name: str) -> Table:

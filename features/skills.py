@@ -28,7 +28,7 @@ EVIDENCE = Frame("evidence", ("skill_results",), evidence)
 
 
 @feature(frame=EVIDENCE, concept="skills", unit="occasions", range=(0, 10_000), higher="context", grains=("skill",),
-         name="occasions with evidence of the skill", says="has shown this skill on {value:.0f} occasions",
+         name="occasions with evidence of the skill", says="has shown this skill on {value:n occasion}",
          says_other="{value:.0f}", into=FEATURES)  # fmt: skip
 def skill_occasions() -> pl.Expr:
     """Pieces of evidence known."""
@@ -36,8 +36,8 @@ def skill_occasions() -> pl.Expr:
 
 
 @feature(frame=EVIDENCE, concept="skills", unit="days", range=(0, 4000), higher="context", grains=("skill",),
-         name="days since the latest evidence", says="showed this skill {value:.0f} days ago for the last time",
-         says_other="{value:.0f} days", into=FEATURES)  # fmt: skip
+         name="days since the latest evidence", says="showed this skill {value:n day} ago for the last time",
+         says_other="{value:n day}", into=FEATURES)  # fmt: skip
 def skill_days_since() -> pl.Expr:
     """Days since the latest evidence: what is old says less."""
     return pl.col("age").min()
@@ -51,7 +51,7 @@ def skill_points_mean() -> pl.Expr:
 
 
 @derived(concept="skills", unit="share", range=(0, 1), higher="strength", grains=("skill",), name="average score on the skill",
-         says="has reached {value:.0%} of the best score on this skill, over {skill_occasions:.0f} occasions",
+         says="has reached {value:.0%} of the best score on this skill, over {skill_occasions:n occasion}",
          says_other="{value:.0%}", relative_to="section", into=FEATURES)  # fmt: skip
 def skill_mean() -> pl.Expr:
     """Average share of the best score, over all evidence."""

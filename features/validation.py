@@ -7,7 +7,7 @@ kept so that it can be mended, and the rest goes on: read = kept + quarantined, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,11 +116,6 @@ def read_files(folder: Path, tables: Mapping[str, Table], required: Collection[s
     if problems:
         raise Refused(problems, _UNREADABLE)
     return found
-
-
-def stamps(folder: Path, files: Iterable[str]) -> list[tuple[str, int, int]]:
-    """Return name, size and time of change of each file: what tells one export from another without reading it."""
-    return [(name, (stat := (folder / name).stat()).st_size, stat.st_mtime_ns) for name in files]
 
 
 _UNREADABLE = "The export cannot be read"

@@ -149,13 +149,24 @@ def _registry(settings: Settings) -> Registry:
 
 
 def _records(settings: Settings, say: Say, source: str, path: Path) -> tuple[SchoolRecords, Any]:
-    """Return the records of an export, kept in the state folder; what was set aside is kept beside them."""
-    from features.records import SchoolRecords
+    """Return the records of an export, kept in the state folder; what was set aside is kept beside them.
 
+    An export that was read before, in the same way, and has not changed since is not read again.
+    """
+    from features.problems import NotFound
+    from features.records import SchoolRecords
+    from features.sources import SOURCES, digest
+
+    store, told = _store(settings), settings.section("source", SOURCES[source].settings)
+    try:
+        kept = store.records()
+    except NotFound:
+        kept = None  # the first export of this tenant
+    if kept is not None and kept.digest == digest(source, path, told):
+        return kept, told
     with say.progress("reading") as step:
         step(source)
-        reading, told = _read(settings, source, path)
-        store = _store(settings)
+        reading, _ = _read(settings, source, path)
         records = SchoolRecords.from_frames(reading.tables, settings.tenant, reading.digest).write(store.records_folder)
         reading.write_quarantine(store.folder / "quarantine")
     if reading.quarantined:

@@ -55,7 +55,9 @@ class Registry:
 
             if not self.uri:
                 self.folder.mkdir(parents=True, exist_ok=True)
-            return MlflowClient(self.uri or f"sqlite:///{(self.folder / 'mlflow.db').resolve()}")
+            uri = self.uri or f"sqlite:///{(self.folder / 'mlflow.db').resolve()}"
+            # The registry's address too: left out, it is the one that was last used in this process.
+            return MlflowClient(uri, registry_uri=uri)
 
     def _name(self, target: str) -> str:
         return f"{self.tenant}-{target}"

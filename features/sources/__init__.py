@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from features.records import digest_of
 from features.sources import oulad, tables
 from features.validation import Reading
 
@@ -32,4 +33,10 @@ SOURCES: Mapping[str, Source] = MappingProxyType(
 
 def read(source: str, path: Path, settings: object, tenant: str = "default") -> Reading:
     """Read an export in the named format; raise :class:`~features.problems.Refused` where it cannot be taken."""
-    return SOURCES[source].read(path, settings, tenant)
+    return replace(SOURCES[source].read(path, settings, tenant), digest=digest(source, path, settings))
+
+
+def digest(source: str, path: Path, settings: object) -> str:
+    """Return what names an export and the way it is read, without reading it: its files' names, sizes and times."""
+    files = sorted(file for file in path.glob("*") if file.suffix in {".csv", ".parquet"})
+    return digest_of(source, settings, [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files])

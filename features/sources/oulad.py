@@ -22,9 +22,9 @@ from types import MappingProxyType
 
 import polars as pl
 
-from features.records import digest_of, with_versions
+from features.records import with_versions
 from features.tables import TABLES, Column, Table
-from features.validation import Checked, Reading, Rule, check, read_files, stamps
+from features.validation import Checked, Reading, Rule, check, read_files
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,6 @@ def read(path: Path, settings: Oulad, tenant: str = "default") -> Reading:
         tuple(one.account for one in checked.values()),
         tuple(problem for one in checked.values() for problem in one.problems),
         {files[name]: one.quarantined for name, one in checked.items()},
-        digest_of(settings, *stamps(path, files.values())),
     )
 
 

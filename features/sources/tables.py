@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from features.problems import Problem, Refused
-from features.records import SchoolRecords, digest_of, with_versions
+from features.records import SchoolRecords, with_versions
 from features.tables import TABLES
-from features.validation import Checked, Reading, Rule, check, missing_columns, read_files, stamps
+from features.validation import Checked, Reading, Rule, check, missing_columns, read_files
 
 #: Without these there is nobody to look at; every other table may be absent, and is then unknown.
 REQUIRED = ("organisations", "students", "enrolments")
@@ -44,7 +44,6 @@ def read(path: Path, settings: Tables, tenant: str = "default") -> Reading:
         tuple(one.account for one in checked.values()),
         tuple(problem for one in checked.values() for problem in one.problems),
         {frames[name][0]: one.quarantined for name, one in checked.items()},
-        digest_of(*stamps(path, (file for file, _ in frames.values()))),
     )
 
 

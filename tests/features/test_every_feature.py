@@ -51,9 +51,9 @@ def test_a_feature_ignores_what_is_known_later(one: Feature) -> None:
 
 
 @EVERY
-@pytest.mark.parametrize("change", ["shuffled", "reversed"])
-def test_the_order_of_rows_changes_no_bit(one: Feature, change: str) -> None:
-    assert table(finest(one))[one.name].equals(table(finest(one), change)[one.name])
+def test_the_order_of_rows_changes_no_bit(one: Feature) -> None:
+    assert table(finest(one))[one.name].equals(table(finest(one), "shuffled")[one.name])
+    assert table(finest(one))[one.name].equals(table(finest(one), "reversed")[one.name])
 
 
 @EVERY
@@ -189,7 +189,7 @@ def test_the_order_of_weights_that_add_up_differently_changes_no_bit() -> None:
     frames = example_school.tables()
     algebra = pl.col("section_id") == "algebra-autumn"
     work = frames["assignments"].filter(algebra & (pl.col("kind") != "exam"))
-    for _ in range(20):
+    for _ in range(6):
         weights = [0.1, 0.2, 0.3, *rng.choice([0.7, 1e-5, 33.3, 1 / 3], 2)]
         one_way = work.with_columns(pl.Series("weight", weights, dtype=pl.Float64))
         found = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.norms import GRID, LEAST, Norms, measure, position
@@ -65,7 +65,6 @@ def test_ties_lie_at_their_middle_and_what_is_unknown_stays_unknown(count: int) 
     assert place(norms_of([4.0] * 12), [4.0, 3.0, 5.0]) == [0.5, 0.0, 1.0]
 
 
-@settings(max_examples=30)
 @given(SOME, st.lists(st.floats(-1e6, 1e6) | st.integers(-5, 5).map(float), min_size=17, max_size=40))
 def test_a_row_gets_the_same_bits_alone_and_among_many(group: list[float], asked: list[float]) -> None:
     norms = norms_of(group)

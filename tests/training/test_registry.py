@@ -112,6 +112,13 @@ def test_a_version_that_failed_its_gate_needs_a_reason_which_is_kept(tmp_path: P
     assert kept.tags["despite_gate"] == "the counselors asked for it"
 
 
+def test_two_stores_in_one_process_keep_what_they_are_given(tmp_path: Path, results: Mapping[str, Result]) -> None:
+    stores = [Registry(tmp_path / name) for name in ("one", "two")]
+    for at in (0, 1, 0, 1, 1):
+        record(stores[at], results["dropout"], passed=True)
+    assert [[one.version for one in store.versions()] for store in stores] == [["2", "1"], ["3", "2", "1"]]
+
+
 def test_tenants_do_not_see_each_others_models(store: Path, kept: Mapping[str, list[Result]]) -> None:
     stranger = Registry(store, "lincoln")
     assert stranger.versions() == []

@@ -1,0 +1,124 @@
+"""What the documents say is what happens: their commands and code are run, as written."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+STORIES = [
+    str(path.relative_to(ROOT).with_suffix("")).replace(os.sep, ".")
+    for floor in ("features", "training", "serving", "homeroom")
+    for path in sorted((ROOT / floor).rglob("*.py"))
+    if ">>>" in path.read_text()
+]
+
+
+def block(name: str) -> str:
+    """Return the README's commands under a mark."""
+    found = re.search(rf"<!-- run: {name} -->\n```bash\n(.*?)```", README, re.DOTALL)
+    assert found, f"the README has no block {name}"
+    return found.group(1)
+
+
+@pytest.mark.parametrize("module", STORIES)
+def test_docstrings_tell_what_happens(module: str) -> None:
+    assert doctest.testmod(import_module(module)).failed == 0
+
+
+def test_there_are_docstrings_that_tell_stories() -> None:
+    assert len(STORIES) >= 4
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    from homeroom.cli import main
+
+    named = set(re.findall(r"bin/homeroom (\w+)", README))
+    assert named
+    assert named <= set(main.commands)
+
+
+def test_the_readme_links_to_files_that_are_there() -> None:
+    named = re.findall(r"`((?:docs/)?\w+\.md)`", README)
+    assert named
+    for file in named:
+        assert (ROOT / file).exists(), file
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, oulad: Path) -> Path:
+    """A folder as a reader of the README has it, with a smaller model, so that it does not take all day."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / ".venv").symlink_to(sys.prefix)
+    (folder / "oulad").symlink_to(oulad)
+    (folder / ".homeroom").mkdir()
+    (folder / ".homeroom" / "homeroom.toml").write_text("[train]\ntrees = 30\nbootstrap_draws = 50\n")
+    return folder
+
+
+def run(script: str, folder: Path) -> str:
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_the_commands_of_the_readme_work_in_order(place: Path) -> None:
+    assert "studentVle" in run(block("train"), place)
+    assert "wrote" not in run(block("promote"), place)
+    assert (place / "scores.parquet").exists()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    key, serve = block("serve").strip().splitlines()
+    script = f"{key}\necho $HOMEROOM_KEY > key\nexec {serve.replace('3000', port)}"
+    server = subprocess.Popen(["bash", "-c", script], cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until_ready(port)
+        curl = block("curl").replace("3000", port)
+        answer = json.loads(run(f"export HOMEROOM_KEY=$(cat key)\n{curl.replace('curl ', 'curl -s ', 1)}", place))
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+    (score,) = answer["scores"]
+    assert score["student_id"] == "S-104"
+    assert {risk["status"] for risk in score["risks"]} <= {"scored", "not_enough_data"}
+    assert "probability" not in json.dumps(answer)
+
+
+def until_ready(port: str) -> None:
+    for _ in range(240):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.5)
+    pytest.fail("the server was not ready after two minutes")
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_run_and_define_nothing(notebook: Path, oulad: Path) -> None:
+    cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] for cell in cells), "outputs may hold students' data: clear them"
+    code = "\n".join("".join(cell["source"]) for cell in cells)
+    assert not re.search(r"^\s*(def|class) ", code, re.MULTILINE)
+    script = f"import os\nos.environ.update(OULAD={str(oulad)!r}, TREES='20')\n{code}"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
