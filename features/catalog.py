@@ -403,7 +403,8 @@ def fingerprint(*parts: object) -> str:
             text.append(_source(thing))
             text.extend(repr(cell.cell_contents) for cell in thing.__closure__ or ())
             for used in sorted(_names_in(thing.__code__)):
-                value = thing.__globals__.get(used)
+                # What is computed once and kept (functools.cache) is defined by the function that it wraps.
+                value = getattr(thing.__globals__.get(used), "__wrapped__", thing.__globals__.get(used))
                 if isinstance(value, FunctionType) and value.__module__.partition(".")[0] == "features":
                     visit(value)
                 elif isinstance(value, str | int | float | tuple | Mapping) and not isinstance(value, ModuleType):

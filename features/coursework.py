@@ -8,6 +8,8 @@ work to hand in and stay outside.
 
 from __future__ import annotations
 
+from functools import cache
+
 import polars as pl
 
 from features.catalog import Feature, Frame, derived, feature
@@ -30,29 +32,37 @@ def work(snapshot: Snapshot) -> pl.LazyFrame:
     the due date, negative when late. ``weight``: basis points of the course's work. ``score``: basis points of the
     best, null until the mark is known; extra credit counts up to the best.
     """
-    listed = snapshot.reference("assignments").filter(pl.col("kind") != "exam", pl.col("due_on").is_not_null())
     course = ["section_id", "as_of"]
-    # In whole millionths, so that their sum does not depend on the order of the rows.
-    listed = listed.with_columns((pl.col("weight") * 1_000_000).round().cast(pl.Int64))
-    total = pl.col("weight").sum().over(course)
-    listed = listed.with_columns(
-        (pl.when(total > 0).then(pl.col("weight") / total).otherwise(1 / pl.len().over(course)) * WHOLE)
-        .round().cast(pl.Int64).alias("weight")
-    )  # fmt: skip
-    asked = snapshot.table("rosters").select("row", *course).join(listed, on=course)
+    asked, listed, weighed, kept, columns = _steps()
+    listed_work = snapshot.reference("assignments").filter(asked).with_columns(listed).with_columns(weighed)
+    rows = snapshot.table("rosters").select("row", *course).join(listed_work, on=course)
     handed = snapshot.table("submissions").select("row", "assignment_id", "submitted_on")
-    rows = asked.join(handed, on=["row", "assignment_id"], how="left")
+    rows = rows.join(handed, on=["row", "assignment_id"], how="left")
     if snapshot.holds("results"):
         marks = snapshot.table("results").select("row", "assignment_id", "status", "score", "marked_on")
         rows = rows.join(marks, on=["row", "assignment_id"], how="left")
     else:
         rows = rows.with_columns(pl.lit(None, pl.String).alias("status"), pl.lit(None, pl.Float64).alias("score"),
                                  pl.lit(None, pl.Date).alias("marked_on"))  # fmt: skip
+    return rows.filter(kept).select(columns)
+
+
+@cache
+def _steps() -> tuple[pl.Expr, pl.Expr, pl.Expr, pl.Expr, list[pl.Expr]]:
+    """Return the expressions of :func:`work`, made once: making them costs a request more than running them."""
+    asked = (pl.col("kind") != "exam") & pl.col("due_on").is_not_null()
+    # In whole millionths, so that their sum does not depend on the order of the rows.
+    listed = (pl.col("weight") * 1_000_000).round().cast(pl.Int64)
+    course = ["section_id", "as_of"]
+    total = pl.col("weight").sum().over(course)
+    share_of_course = pl.when(total > 0).then(pl.col("weight") / total).otherwise(1 / pl.len().over(course))
+    weighed = (share_of_course * WHOLE).round().cast(pl.Int64).alias("weight")
+    kept = ~pl.col("status").is_in(["exempt", "banked"]).fill_null(value=False)
     best = pl.when(pl.col("max_score") > 0).then(pl.col("max_score"))
-    return rows.filter(~pl.col("status").is_in(["exempt", "banked"]).fill_null(value=False)).select(
-        "row",
-        "kind",
-        "weight",
+    columns = [
+        pl.col("row"),
+        pl.col("kind"),
+        pl.col("weight"),
         _days("as_of", "due_on").alias("due_age"),
         _days("as_of", "submitted_on").alias("handed_age"),
         _days("due_on", "submitted_on").clip(-60, 60).alias("lead"),
@@ -60,7 +70,8 @@ def work(snapshot: Snapshot) -> pl.LazyFrame:
         (pl.col("submitted_on").is_not_null() | pl.col("score").is_not_null()).alias("handed_in"),
         (pl.col("score") / best * WHOLE).clip(0, WHOLE).round().cast(pl.Int64).alias("score"),
         _days("as_of", "marked_on").alias("marked_age"),
-    )
+    ]
+    return asked, listed, weighed, kept, columns
 
 
 def _days(later: str, earlier: str) -> pl.Expr:

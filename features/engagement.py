@@ -7,6 +7,8 @@ to the course (OAAI; Open Education Analytics), hence ``relative_to``.
 
 from __future__ import annotations
 
+from functools import cache
+
 import polars as pl
 
 from features.catalog import Feature, Frame, derived, feature
@@ -24,18 +26,19 @@ def by_kind(snapshot: Snapshot) -> pl.LazyFrame:
     ``age``: days ago, 0 on the as-of day itself. ``course_day``: days since teaching began, negative before.
     """
     starts = snapshot.reference("sections").select("section_id", "as_of", "starts_on")
-    return (
-        snapshot.table("activity")
-        .join(starts, on=["section_id", "as_of"], how="left")
-        .select(
-            "row",
-            (pl.col("as_of") - pl.col("on")).dt.total_days().cast(pl.Int32).alias("age"),
-            (pl.col("on") - pl.col("starts_on")).dt.total_days().cast(pl.Int32).alias("course_day"),
-            "kind",
-            pl.col("actions").cast(pl.Int64),
-            pl.col("resources").cast(pl.Int64),
-        )
-    )
+    return snapshot.table("activity").join(starts, on=["section_id", "as_of"], how="left").select(_event())
+
+
+@cache
+def _event() -> list[pl.Expr]:
+    return [
+        pl.col("row"),
+        (pl.col("as_of") - pl.col("on")).dt.total_days().cast(pl.Int32).alias("age"),
+        (pl.col("on") - pl.col("starts_on")).dt.total_days().cast(pl.Int32).alias("course_day"),
+        pl.col("kind"),
+        pl.col("actions").cast(pl.Int64),
+        pl.col("resources").cast(pl.Int64),
+    ]
 
 
 def by_day(snapshot: Snapshot) -> pl.LazyFrame:

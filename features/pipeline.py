@@ -99,14 +99,25 @@ def build(
     """
     mine = catalog.at(cohort.unit)
     base = _aggregated(records, cohort, mine, memo)
-    for step in mine.derived_in_steps:
-        base = base.with_columns(one.expr.cast(pl.Float64).alias(one.name) for one in step if one.expr is not None)
+    for step in _derivations(mine):
+        base = base.with_columns(step)
     known = tuple(one.name for one in mine if one.kind != "relative")
     values = np.full((len(cohort), len(mine)), np.nan)
     if known:  # none is of a student apart from any stay
         values[:, mine.places(known)] = base.select(known).fill_null(float("nan")).to_numpy()
     table = FeatureTable(cohort.frame, values, mine, cohort.unit, Norms.none())
     return placed(table, class_norms(table) if norms is None else norms, stale_days)
+
+
+def _derivations(catalog: Catalog) -> list[list[pl.Expr]]:
+    """Return the expressions of the derived features, step by step, worked out once."""
+    if "derivations" not in catalog.worked_out:
+        catalog.worked_out["derivations"] = [
+            [one.expr.cast(pl.Float64).alias(one.name) for one in step if one.expr is not None]
+            for step in catalog.derived_in_steps
+        ]
+    steps: list[list[pl.Expr]] = catalog.worked_out["derivations"]
+    return steps
 
 
 def placed(table: FeatureTable, norms: Norms, stale_days: int = 0) -> FeatureTable:
@@ -179,8 +190,7 @@ def _aggregated(records: SchoolRecords, cohort: Cohort, catalog: Catalog, memo: 
     passes = _passes(catalog, cohort, records)
     memo = {} if memo is None else memo
     units = {
-        grain: cohort.frame.select(*GRAIN_KEYS[grain], "as_of").unique(maintain_order=True).with_row_index("row")
-        for grain in dict.fromkeys(one.grain for one in passes)
+        grain: _units(cohort.frame.select(*GRAIN_KEYS[grain], "as_of")) for grain in dict.fromkeys(one.grain for one in passes)
     }
     tokens = {grain: _token(frame) for grain, frame in units.items()}
     missing = [one for one in passes if one.held_by(records) and (one.frame.name, one.names, tokens[one.grain]) not in memo]
@@ -239,6 +249,11 @@ def _grain(one: Feature, unit: Grain, single_section: bool) -> Grain:
     grain = max((grain for grain in one.grains if _ORDER.index(grain) <= fine), key=_ORDER.index)
     # Where an enrolment is one class, both grains hold the same rows, and one name lets targets share the work.
     return "section" if grain == "enrolment" and single_section else grain
+
+
+def _units(keys: pl.DataFrame) -> pl.DataFrame:
+    """Return each unit once, numbered by ``row``."""
+    return (keys if keys.height == 1 else keys.unique(maintain_order=True)).with_row_index("row")
 
 
 def _token(units: pl.DataFrame) -> object:

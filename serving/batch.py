@@ -32,7 +32,7 @@ _REASONS = pl.List(pl.Struct({"concept": pl.String, "feature": pl.String, "value
                               "text": pl.String}))  # fmt: skip
 
 #: Changes when parts are written in another way, so that a run never takes up parts of another release.
-FORMAT = 1
+FORMAT = 2
 
 #: The columns of a scored list.
 SCHEMA: Mapping[str, Any] = {
@@ -88,8 +88,9 @@ def run(
     if enrolled(records, when).stays.is_empty():
         raise NotFound(f"Nobody is enrolled on {as_of}, as far as was known on that day.")
     versions = {model.target.name: model.version for model in models}
-    token = digest_of(FORMAT, records.digest, records.tenant, as_of, settings, sorted(versions.items()),
-                      *(one.fingerprint for model in models for one in model.catalog))  # fmt: skip
+    definitions = {model.target.name: definitions_of(model) for model in models}
+    token = digest_of(FORMAT, records.digest, records.tenant, records.buckets, as_of, settings, sorted(versions.items()),
+                      sorted(definitions.items()))  # fmt: skip
     folder = store.folder / "snapshots" / f"{as_of}-{token}"
     folder.mkdir(parents=True, exist_ok=True)
     through = records.data_through(as_of)
@@ -143,11 +144,16 @@ def run(
         model.target.name: str((folder / f"features-{model.target.name}-*.parquet").relative_to(store.folder))
         for model in models
     }
-    store.name_latest(Latest(as_of, through, names, snapshots, token))
+    store.name_latest(Latest(as_of, through, names, snapshots, token, definitions))
     counts: dict[str, dict[str, int]] = {}
     for name, status, rows in whole.group_by("target", "status").len().sort("target", "status").iter_rows():
         counts.setdefault(name, {})[status] = rows
     return Run(whole.height, whole["student_id"].n_unique(), counts, steps, found, through)
+
+
+def definitions_of(model: TrainedModel) -> str:
+    """Return what names the features that a model reads, and how each is defined."""
+    return digest_of(*((one.name, one.fingerprint) for one in model.catalog))
 
 
 def _list(risks: Sequence[Risk], norms: str, secret: bytes) -> pl.DataFrame:

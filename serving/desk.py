@@ -7,13 +7,13 @@ place in one step. A request reads the reference once.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import polars as pl
@@ -21,12 +21,14 @@ import polars as pl
 from features.cohort import enrolled
 from features.norms import Norms
 from features.pipeline import FeatureTable
-from features.problems import HomeroomError, NotFound, Problem, Refused
+from features.problems import NotFound, Problem, Refused
 from features.standard import STANDARD
 from features.tables import Grain
 from serving import requests
 from serving.answers import Student, answer, version_in
+from serving.batch import definitions_of
 from serving.contract import SCORE_EXAMPLE, NoModel, ServeSettings
+from serving.failures import places
 from serving.scoring import Risk, Scoring, feature_tables, score
 from serving.store import Latest, Store
 from training.registry import Registry
@@ -109,6 +111,9 @@ class Desk:
             name = model.target.name
             if name not in shelf.latest.snapshots:
                 continue
+            if shelf.latest.definitions.get(name) != definitions_of(model):
+                raise NotFound(f"The newest scoring does not hold what {name} version {model.version} reads. "
+                               "Run `homeroom score` again.")  # fmt: skip
             rows = store.snapshot(shelf.latest, name).filter(pl.col("student_id").is_in(list(found))).collect()
             catalog = model.catalog.at(model.target.unit)
             norms = shelf.norms.get(model.target.unit, Norms.none())
@@ -194,12 +199,26 @@ class Desk:
         while True:
             time.sleep(LOOK_EVERY)
             for tenant, shelf in list(self._shelves.items()):
-                try:
+                with _Outlived():
                     if self._state(tenant) != shelf.state:
                         self._shelves[tenant] = self._load(tenant)
-                except (HomeroomError, OSError, json.JSONDecodeError) as error:
-                    # The set in use stays in use. The name of what went wrong is all that is logged.
-                    log.warning("another version could not be taken into use: %s", type(error).__name__)
+
+
+class _Outlived:
+    """Where exceptions of a reload end: the set in use stays in use, and the next look comes.
+
+    A file of a model that is half copied fails in as many ways as there are libraries that read it, and the thread
+    that looks must outlive them all. Where it went wrong is all that is logged.
+    """
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        log.warning("Another version could not be taken into use: %s", places(error))
+        return True
 
 
 def open_desk(home: Path) -> Desk:

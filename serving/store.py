@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -26,13 +27,17 @@ from serving.requests import SCHOOL_TABLES
 
 @dataclass(frozen=True)
 class Latest:
-    """The newest scoring of a tenant: its date, how far the records reach, norms by unit, and snapshots by target."""
+    """The newest scoring of a tenant: its date, how far the records reach, norms by unit, and snapshots by target.
+
+    ``definitions`` names, by target, the features that a snapshot holds and how they were defined.
+    """
 
     as_of: date
     data_through: date | None
     norms: Mapping[Grain, str]
     snapshots: Mapping[str, str]
     token: str
+    definitions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,13 @@ class Store:
         path = self.folder / "secret"
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                    file.write(secrets.token_hex(32))
-            except FileExistsError:
-                pass  # another worker made it in this moment; both read the same
+            building = path.with_name(f".secret-{secrets.token_hex(8)}")
+            with os.fdopen(os.open(building, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(32))
+            # A link appears with its content or not at all: nobody can read a secret that is half written.
+            with suppress(FileExistsError):  # another worker made it in this moment; both read the same
+                path.hardlink_to(building)
+            building.unlink()
         return bytes.fromhex(path.read_text())
 
     def latest(self) -> Latest | None:
@@ -89,7 +96,7 @@ class Store:
         through = found["data_through"]
         return Latest(
             date.fromisoformat(found["as_of"]), date.fromisoformat(through) if through else None,
-            found["norms"], found["snapshots"], found["token"],
+            found["norms"], found["snapshots"], found["token"], found.get("definitions", {}),
         )  # fmt: skip
 
     def name_latest(self, latest: Latest) -> None:
@@ -100,6 +107,7 @@ class Store:
             "norms": dict(latest.norms),
             "snapshots": dict(latest.snapshots),
             "token": latest.token,
+            "definitions": dict(latest.definitions),
         }
         building = self.folder / f".latest-{os.getpid()}.json"
         building.write_text(json.dumps(content, indent=1, sort_keys=True))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import example_school
 import pytest
@@ -15,8 +16,9 @@ from features import sources
 from features.records import SchoolRecords
 from features.sources.oulad import Oulad
 from features.validation import Reading
-from training.targets import TARGETS
-from training.train import PARAMETERS, Result, Training, train
+
+if TYPE_CHECKING:
+    from training.train import Result
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -55,11 +57,6 @@ def oulad_records(oulad_reading: Reading) -> SchoolRecords:
     return SchoolRecords.from_frames(oulad_reading.tables, digest=oulad_reading.digest)
 
 
-#: A training that takes a second or two: few trees, few days, few draws.
-QUICK = Training(days=(0, 28, 56, 84), judged_days=(28, 56, 84), folds=2, trees=30, bootstrap_draws=40,
-                 parameters={**PARAMETERS, "min_child_samples": 20, "num_threads": 1})  # fmt: skip
-
-
 @pytest.fixture(scope="session")
 def large_records() -> SchoolRecords:
     """A school of three terms that is large enough to train on."""
@@ -69,15 +66,20 @@ def large_records() -> SchoolRecords:
 @pytest.fixture(scope="session")
 def results(large_records: SchoolRecords) -> Mapping[str, Result]:
     """What a quick training on the large school gives, by target."""
+    from trainings import QUICK
+
+    from training.targets import TARGETS
+    from training.train import train
+
     return dict(zip(TARGETS, train(large_records, settings=QUICK, pass_mark=0.5), strict=True))
-
-
-#: The settings of a real training on one thread: two threads on a machine whose cores are busy take twenty times as long.
-REAL = Training(parameters={**PARAMETERS, "num_threads": 1})
 
 
 @pytest.fixture(scope="session")
 def oulad_results(oulad_records: SchoolRecords) -> Mapping[str, Result]:
     """The training that the published floors are compared with: one run for all tests, since it takes half a minute."""
+    from trainings import REAL
+
+    from training.train import train
+
     names = ("course_failure", "dropout")
     return dict(zip(names, train(oulad_records, names, REAL, test_from=date(2013, 10, 1)), strict=True))

@@ -44,6 +44,9 @@ WORK = (
     ("algebra-spring", "s2", "tutor_marked", date(2026, 5, 4), 50.0, 100.0),
 )
 
+#: Which skills a piece of work shows.
+SKILLS = {"a1": ("ratios",), "a2": ("ratios", "fractions"), "a3": ("ratios",), "a4": ("ratios",), "a5": ("ratios",)}
+
 #: What Ana handed in, and the mark it got: piece, handed in, score, marked.
 ANA = (
     ("a1", date(2026, 9, 14), 16.0, date(2026, 9, 22)),  # a day early, 80 of 100
@@ -83,7 +86,6 @@ def tables() -> Frames:
     entered = {("kim", "autumn"): date(2026, 10, 12)}
     handed = [row for student, term in stays for row in _handed_in(student, term)]
     graded = [row for row in handed if row[4] is not None]
-    evidence = [row for row in graded if row[2].startswith("a") and row[2] != "a-exam"]
     best = {piece: most for _, piece, _, _, _, most in WORK}
     rows: dict[str, list[tuple[object, ...]]] = {
         "organisations": [("lincoln", "Lincoln School", "school", None)],
@@ -112,10 +114,12 @@ def tables() -> Frames:
         "results": [(s, e, piece, "banked" if (s, piece) == ("hal", "a2") else "graded", score, marked)
                     for s, e, piece, _, score, marked in graded],
         "activity": [row for student, term in stays for row in _online(student, term)],
-        "skills": [("ratios", "Use ratio reasoning", "mathematics")],
-        "assignment_skills": [(piece, "ratios") for _, piece, *_ in WORK if piece.startswith("a") and piece != "a-exam"],
+        "skills": [("ratios", "Use ratio reasoning", "mathematics"), ("fractions", "Add fractions", "mathematics")],
+        "assignment_skills": [(piece, skill) for piece, skills in SKILLS.items() for skill in skills],
         "skill_results": [
-            (s, e, "algebra-autumn", "ratios", piece, day, score / best[piece]) for s, e, piece, day, score, _ in evidence
+            (s, e, "algebra-autumn", skill, piece, day, score / best[piece])
+            for s, e, piece, day, score, _ in graded
+            for skill in SKILLS.get(piece, ())
         ],
         "outcomes": [(s, enrolment(s, "spring"), "algebra-spring", SPRING_RESULTS.get(s, "pass"), SPRING[1])
                      for s in present["spring"]]

@@ -59,7 +59,7 @@ def test_a_stay_is_looked_at_from_its_first_to_its_planned_last_day(school: Scho
 
 def test_units_are_stays_seats_and_skills(school: SchoolRecords) -> None:
     found = {unit: cohort.on_dates(school, [TODAY], unit).frame for unit in ("student", "enrolment", "section", "skill")}
-    assert {unit: frame.height for unit, frame in found.items()} == {"student": 11, "enrolment": 11, "section": 22, "skill": 11}
+    assert {unit: frame.height for unit, frame in found.items()} == {"student": 11, "enrolment": 11, "section": 22, "skill": 22}
     assert found["student"]["enrolment_id"].null_count() == 11
     assert found["enrolment"]["section_id"].null_count() == 11, "with two classes there is not one to name"
     assert set(found["section"]["section_id"]) == {"algebra-autumn", "reading-autumn"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import QUICK
+from trainings import QUICK
 
 from features import cohort, pipeline
 from features.problems import NotFound, Refused

@@ -89,6 +89,15 @@ def test_a_term_whose_outcomes_are_late_is_not_closed() -> None:
     assert terms_of(keys, split.fit) == {"t1"}
 
 
+def test_a_closed_term_does_not_calibrate_what_was_learned_from_outcomes_of_its_own_time() -> None:
+    """Outcomes of t1 came when t2 had begun: both are closed when t4 begins, but t1 could not have served t2."""
+    keys, labels = rows("t1", "t2", "t3", "t4", lag=60)
+    split = by_time(keys, labels, TERMS, STARTS["t4"], 3)
+    sound(split, keys, labels)
+    assert split.cross_fitted
+    assert terms_of(keys, split.fit) == {"t1", "t2"}
+
+
 def test_the_latest_term_with_outcomes_is_the_test_unless_a_day_is_given() -> None:
     keys, labels = rows("t1", "t2", "t3", "t4")
     labels = labels.with_columns(label=pl.when(keys["term_id"] == "t4").then(None).otherwise("label"))

@@ -11,7 +11,7 @@ from example_school import AUTUMN, SPRING, TODAY, one, plus
 
 from features import cohort
 from features.records import Cohort, SchoolRecords
-from features.tables import Grain
+from features.tables import GRAIN_KEYS, Grain
 from training.targets import TARGETS, Target
 
 PASS_MARK = 0.4
@@ -114,7 +114,7 @@ def test_labels_come_in_the_order_of_the_cohort(school: SchoolRecords, name: str
     rows = asked.frame.with_columns(TARGETS[name].labels(school, asked, PASS_MARK))
     mixed = Cohort(asked.frame.sample(fraction=1, shuffle=True, seed=4), asked.unit)
     again = mixed.frame.with_columns(TARGETS[name].labels(school, mixed, PASS_MARK))
-    keys = ["as_of", "student_id", "section_id"] if asked.unit != "enrolment" else ["as_of", "student_id"]
+    keys = ["as_of", *GRAIN_KEYS[asked.unit]]
     assert again.sort(keys).equals(rows.sort(keys))
     assert rows["label"].count() > 0
 

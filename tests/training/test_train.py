@@ -10,7 +10,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
-from conftest import QUICK, REAL
+from trainings import QUICK, REAL
 
 from features.problems import Refused
 from features.records import SchoolRecords

@@ -118,7 +118,7 @@ POPULATION = Population(
 
 def test_completeness_is_the_share_of_what_is_usually_known_at_that_point() -> None:
     nothing, some = {"a": False, "b": False}, {"a": True, "b": False}
-    assert POPULATION.completeness(some, 0.1) == 1.0
+    assert POPULATION.completeness(some, 0.1) == POPULATION.completeness(some, 0.2) == 1.0
     assert POPULATION.completeness(some, 0.5) == 0.5
     assert POPULATION.completeness(nothing, 0.2) == 0.0
     assert POPULATION.completeness(some, 7.0) == 0.5, "after the last phase, the last phase"

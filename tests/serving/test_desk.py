@@ -1,0 +1,385 @@
+"""The desk: models are taken into use while it works, schools are kept apart, and a failure changes nothing."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import models
+import pytest
+from models import FolderDesk, desk_of
+
+from features.catalog import Catalog
+from features.norms import Norms
+from features.problems import NotFound, Refused
+from serving import desk as room
+from serving.answers import version_in
+from serving.contract import SCORE_EXAMPLE, NoModel, ServeSettings
+from serving.desk import open_desk
+from serving.store import Latest, Store
+from training.registry import Registry
+
+STATUSES = {"scored", "not_enough_data", "stale_data", "outside_training_population"}
+
+
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "LOOK_EVERY", 0.02)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> FolderDesk:
+    return desk_of(tmp_path, models.trained())
+
+
+def score(at: FolderDesk, tenant: str = "default", audience: str = "teacher") -> dict[str, Any]:
+    """Score the example, and return the answer on its one student."""
+    found = at.score(dict(SCORE_EXAMPLE), tenant, audience)
+    assert found["as_of"] == SCORE_EXAMPLE["as_of"]
+    (one,) = found["scores"]  # type: ignore[misc]
+    return dict(one)
+
+
+def until(what: Callable[[], bool], seconds: float = 5.0) -> bool:
+    """Wait until something is so; the desk looks every 20 ms."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if what():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+# -- models come and go ---------------------------------------------------------------------------------------------
+
+
+def test_without_a_model_it_says_what_to_do(tmp_path: Path) -> None:
+    for ask in (
+        lambda at: at.score(dict(SCORE_EXAMPLE), "default", "teacher"),
+        lambda at: at.score_stored(["S-104"], "default", "teacher"),
+        lambda at: at.model_card("dropout", None, "default"),
+        lambda at: at.example(),
+    ):
+        with pytest.raises(NoModel, match="homeroom train"):
+            ask(desk_of(tmp_path))
+
+
+def test_the_example_of_the_reference_is_scored(desk: FolderDesk) -> None:
+    desk.example()
+    found = score(desk, audience="counselor")
+    assert found["student_id"] == "S-104"
+    assert {risk["target"] for risk in found["risks"]} == {"dropout", "course_failure"}
+    for risk in found["risks"]:
+        assert risk["status"] in STATUSES
+        assert ("probability" in risk) is (risk["status"] == "scored")
+        assert all(reason["text"].startswith("Ana ") for reason in risk["reasons"])
+
+
+def test_it_is_told_how_long_each_stage_took(desk: FolderDesk) -> None:
+    _, seconds = desk.score_timed(dict(SCORE_EXAMPLE), "default", "teacher")
+    assert list(seconds) == ["parse", "features", "score and explain", "words"]
+    assert all(took >= 0 for took in seconds.values())
+
+
+def test_a_version_promoted_while_it_works_is_taken_into_use(desk: FolderDesk) -> None:
+    assert score(desk)["model"]["dropout"] == "1"
+    desk.registry.put(models.model("dropout").with_version("2"))
+    assert until(lambda: score(desk)["model"]["dropout"] == "2")
+    assert score(desk)["model"]["course_failure"] == "1"
+    desk.registry.champions["default", "dropout"] = "1"  # and rolled back
+    assert until(lambda: score(desk)["model"]["dropout"] == "1")
+
+
+def test_a_first_model_promoted_while_it_works_is_taken_into_use(tmp_path: Path) -> None:
+    desk = desk_of(tmp_path)
+    with pytest.raises(NoModel):
+        score(desk)
+    desk.registry.put(models.model("dropout"))
+
+    def served() -> bool:
+        try:
+            return bool(score(desk)["model"] == {"dropout": "1"})
+        except NoModel:
+            return False
+
+    assert until(served)
+
+
+@pytest.mark.parametrize("file", ["model.json", "card.json"])
+def test_a_version_that_cannot_be_read_leaves_the_old_in_use_and_logs_no_value(
+    desk: FolderDesk, caplog: pytest.LogCaptureFixture, file: str
+) -> None:
+    before = score(desk)
+    broken = models.model("dropout").with_version("2")
+    desk.registry.put(broken, promote=False)
+    place = desk.registry.folder / "default" / "dropout" / "2" / file
+    whole = place.read_text()
+    place.write_text("Zephyrine " + whole[: len(whole) // 2])
+    with caplog.at_level(logging.WARNING, "homeroom.desk"):
+        desk.registry.champions["default", "dropout"] = "2"
+        assert until(lambda: len(caplog.records) >= 2)  # it goes on looking
+    assert score(desk) == before
+    assert "could not be taken into use" in caplog.text
+    for value in ("Zephyrine", "S-104", "Traceback"):
+        assert value not in caplog.text
+    place.write_text(whole)
+    assert until(lambda: score(desk)["model"]["dropout"] == "2")
+
+
+def test_a_version_that_is_gone_leaves_the_old_in_use(desk: FolderDesk, caplog: pytest.LogCaptureFixture) -> None:
+    before = score(desk)
+    with caplog.at_level(logging.WARNING, "homeroom.desk"):
+        desk.registry.champions["default", "learning_gap"] = "9"
+        assert until(lambda: bool(caplog.records))
+    assert score(desk) == before
+    desk.registry.champions["default", "learning_gap"] = "1"  # or its thread would go on warning
+
+
+def test_a_request_is_answered_by_one_set_of_models_whatever_is_promoted_meanwhile(desk: FolderDesk) -> None:
+    for version in ("2", "3"):
+        for one in models.trained():
+            desk.registry.put(one.with_version(version), promote=False)
+    score(desk)
+    stop, mixed = threading.Event(), []
+
+    def promote() -> None:
+        at = 0
+        while not stop.is_set():
+            at += 1
+            version = "123"[at % 3]
+            # All three at once, as far as anybody can see who reads a whole dictionary.
+            desk.registry.champions = dict.fromkeys(desk.registry.champions, version)
+            time.sleep(0.03)
+
+    thread = threading.Thread(target=promote)
+    thread.start()
+    try:
+        seen = set()
+        for _ in range(40):
+            found = score(desk)
+            seen.add(found["model"]["dropout"])
+            named = {target: version_in(found["prediction_id"], target) for target in found["model"]}
+            mixed += [found["model"]] if named != found["model"] else []
+    finally:
+        stop.set()
+        thread.join()
+    assert mixed == []
+    assert len(seen) > 1
+
+
+def test_one_thread_watches_for_all_schools(desk: FolderDesk) -> None:
+    for tenant in ("default", "lincoln", "douglass"):
+        for one in models.trained()[:1]:
+            if tenant != "default":
+                desk.registry.of(tenant).put(one)
+        score(desk, tenant)
+    watching = desk._watching
+    assert watching
+    desk.registry.of("lincoln").put(models.model("dropout").with_version("2"))
+    assert until(lambda: score(desk, "lincoln")["model"] == {"dropout": "2"})
+    assert score(desk, "douglass")["model"] == {"dropout": "1"}
+
+
+# -- schools are kept apart -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def scored_desk() -> FolderDesk:
+    """A desk whose tenant ``default`` was scored last night; ``lincoln`` has models and no scoring."""
+    opened = desk_of(models.scored().home, models.trained())
+    for one in models.trained():
+        opened.registry.of("lincoln").put(one)
+    return opened
+
+
+def test_stored_students_are_scored_for_their_own_school_only(scored_desk: FolderDesk) -> None:
+    students = models.students_on(models.school(), models.TODAY, 3)
+    found = scored_desk.score_stored(students, "default", "teacher")
+    assert found["as_of"] == models.TODAY.isoformat()
+    assert [one["student_id"] for one in found["scores"]] == students  # type: ignore[attr-defined]
+    with pytest.raises(NotFound, match="homeroom score"):
+        scored_desk.score_stored(students, "lincoln", "teacher")
+    lincoln = Store.of(models.scored().home, "lincoln")
+    lincoln.folder.mkdir(parents=True, exist_ok=True)
+    assert lincoln.latest() is None
+
+
+def test_another_schools_scoring_does_not_hold_our_students(tmp_path: Path) -> None:
+    import example_school
+
+    opened = desk_of(tmp_path, models.trained())
+    models.score_school(example_school.records(), models.trained(), example_school.TODAY, tmp_path)
+    student = models.students_on(models.school(), models.TODAY, 1)[0]
+    with pytest.raises(Refused):
+        opened.score_stored([student], "default", "teacher")
+    assert opened.score_stored(["ana"], "default", "teacher")
+
+
+def test_students_who_are_not_there_are_told_by_their_place_only(scored_desk: FolderDesk) -> None:
+    known = models.students_on(models.school(), models.TODAY, 2)
+    with pytest.raises(Refused) as refused:
+        scored_desk.score_stored([known[0], "pupil-Qx7", known[1], "pupil-Vw3"], "default", "counselor")
+    assert [problem.where for problem in refused.value.problems] == ["student_ids[1]", "student_ids[3]"]
+    assert "pupil" not in str(refused.value)
+    assert known[0] not in str(refused.value)
+
+
+def test_a_student_asked_for_twice_is_answered_once(scored_desk: FolderDesk) -> None:
+    (student,) = models.students_on(models.school(), models.TODAY, 1)
+    found = scored_desk.score_stored([student, student], "default", "teacher")
+    assert [one["student_id"] for one in found["scores"]] == [student]  # type: ignore[attr-defined]
+
+
+def test_what_is_stored_answers_as_the_same_records_in_a_request_do(scored_desk: FolderDesk) -> None:
+    students = models.students_on(models.school(), models.TODAY, 4)
+    stored = scored_desk.score_stored(students, "default", "counselor")["scores"]
+    sent = scored_desk.score(models.body_of(models.school(), students, models.TODAY), "default", "counselor")["scores"]
+    assert stored == sent
+
+
+def test_a_scoring_that_lacks_what_a_newer_version_reads_is_not_used(tmp_path: Path) -> None:
+    import example_school
+
+    opened = desk_of(tmp_path, models.trained())
+    models.score_school(example_school.records(), models.trained(), example_school.TODAY, tmp_path)
+    assert opened.score_stored(["ana"], "default", "teacher")
+    model = models.model("dropout")
+    fewer = Catalog(tuple(one for one in model.catalog if one.name != "active_weeks" and "active_weeks" not in one.needs))
+    changed = replace(model, catalog=fewer).with_version("2")
+    with pytest.raises(ValueError, match="no such features"):
+        fewer.with_inputs(["active_weeks_vs_class"])
+    shelf = opened._shelf("default")
+    opened._shelves["default"] = replace(shelf, models=(changed, *shelf.models[1:]))
+    with pytest.raises(NotFound, match="homeroom score"):
+        opened.score_stored(["ana"], "default", "teacher")
+
+
+def test_a_new_scoring_is_taken_into_use_while_it_works(tmp_path: Path) -> None:
+    import example_school
+
+    opened = desk_of(tmp_path, models.trained())
+    score(opened)
+    with pytest.raises(NotFound, match="homeroom score"):
+        opened.score_stored(["ana"], "default", "teacher")
+    models.score_school(example_school.records(), models.trained(), example_school.TODAY, tmp_path)
+
+    def there() -> bool:
+        try:
+            return bool(opened.score_stored(["ana"], "default", "teacher"))
+        except NotFound:
+            return False
+
+    assert until(there)
+
+
+def test_a_scoring_whose_norms_are_gone_leaves_the_old_in_use(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    opened = desk_of(tmp_path, models.trained())
+    before = score(opened)
+    with caplog.at_level(logging.WARNING, "homeroom.desk"):
+        Store.of(tmp_path, "default").name_latest(Latest(date(2026, 11, 13), None, {"section": "gone"}, {}, "another", {}))
+        assert until(lambda: bool(caplog.records))
+    assert score(opened) == before
+    (tmp_path / "data" / "default" / "latest.json").unlink()  # or its thread would go on warning
+
+
+# -- model cards ----------------------------------------------------------------------------------------------------
+
+
+def test_the_card_is_that_of_the_model_in_use(desk: FolderDesk) -> None:
+    card = desk.model_card("dropout", None, "default")
+    assert (card["target"], card["version"]) == ("dropout", "1")
+    assert card["decision_support_only"] is True
+    json.dumps(card)
+
+
+def test_a_predictions_card_is_that_of_the_version_that_made_it(desk: FolderDesk) -> None:
+    made = score(desk)["prediction_id"]
+    second = replace(models.model("dropout"), card={**models.model("dropout").card, "title": "another card"})
+    desk.registry.put(second.with_version("2"))
+    assert until(lambda: desk.model_card("dropout", None, "default")["version"] == "2")
+    assert desk.model_card("dropout", None, "default")["title"] == "another card"
+    old = desk.model_card("dropout", made, "default")
+    assert (old["version"], old["title"]) == ("1", "dropout model")
+
+
+@pytest.mark.parametrize(
+    ("target", "prediction"),
+    [
+        ("weather", None),
+        ("dropout", "x.course_failure-1"),
+        ("dropout", "nonsense"),
+        ("dropout", "x.dropout-99"),
+        ("dropout", ""),
+    ],
+)
+def test_a_card_that_does_not_exist_is_not_found(desk: FolderDesk, target: str, prediction: str | None) -> None:
+    with pytest.raises((NotFound, FileNotFoundError)) as missing:
+        desk.model_card(target, prediction, "default")
+    assert isinstance(missing.value, NotFound)
+
+
+def test_another_schools_version_is_not_found(desk: FolderDesk) -> None:
+    desk.registry.of("lincoln").put(models.model("dropout").with_version("7"))
+    made = score(desk, "lincoln")["prediction_id"]
+    assert desk.model_card("dropout", made, "lincoln")["version"] == "7"
+    with pytest.raises(NotFound):
+        desk.model_card("dropout", made, "default")
+
+
+# -- the desk as the server opens it --------------------------------------------------------------------------------
+
+
+def test_the_server_opens_it_with_what_it_was_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = ServeSettings(tmp_path, stale_after_days=3, norms_stale_after_days=5)
+    monkeypatch.setenv("HOMEROOM_SERVE", told.as_json())
+    opened = open_desk(tmp_path)
+    assert (opened._scoring.stale_after_days, opened._scoring.norms_stale_after_days) == (3, 5)
+
+
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder whose models lie in a real registry, promoted despite their gate."""
+    home = tmp_path_factory.mktemp("registered")
+    registry = Registry(home / "models")
+    for one in models.trained():
+        version, _ = registry.record(one, {"auc": 0.8}, {}, {}, {}, passed_gate=False)
+        registry.promote(one.target.name, version, despite_gate="it is a test")
+    return home
+
+
+@pytest.mark.full
+def test_with_the_real_registry_versions_are_served_promoted_and_found_again(registered: Path) -> None:
+    opened, registry = room.Desk(registered, registered / "models"), Registry(registered / "models")
+    opened.example()
+    first = opened.score(dict(SCORE_EXAMPLE), "default", "counselor")["scores"][0]  # type: ignore[index]
+    assert first["model"] == {"dropout": "1", "course_failure": "1"}  # the example has no skill
+    version, _ = registry.record(models.model("dropout"), {"auc": 0.8}, {}, {}, {}, passed_gate=True)
+    registry.promote("dropout", version)
+    assert until(lambda: opened.model_card("dropout", None, "default")["version"] == "2", 20)
+    assert opened.model_card("dropout", first["prediction_id"], "default")["version"] == "1"
+    again = opened.score(dict(SCORE_EXAMPLE), "default", "counselor")["scores"][0]  # type: ignore[index]
+    assert again["model"]["dropout"] == "2"
+    assert [risk.get("probability") for risk in again["risks"]] == [risk.get("probability") for risk in first["risks"]]
+    with pytest.raises(NoModel):
+        opened.score(dict(SCORE_EXAMPLE), "lincoln", "teacher")
+
+
+@pytest.mark.full
+def test_a_model_from_the_registry_scores_as_the_one_that_was_trained(registered: Path) -> None:
+    from features.standard import STANDARD
+    from serving.scoring import score as score_table
+
+    records, registry = models.school(), Registry(registered / "models")
+    units = room.enrolled(records, models.pl.DataFrame({"as_of": [models.TODAY]}))
+    for one in models.trained():
+        loaded = registry.load(one.target.name, STANDARD, "1")
+        tables = room.feature_tables(records, units, [one], {one.target.unit: Norms.none()})
+        mine, theirs = (score_table(tables[one.target.name], model) for model in (one, loaded))
+        assert [models.bits(risk) for risk in mine] == [models.bits(risk) for risk in theirs]

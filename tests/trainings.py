@@ -1,0 +1,15 @@
+"""Settings of training for tests, apart from ``conftest``: importing what trains takes seconds, and few tests train."""
+
+from __future__ import annotations
+
+from training.train import PARAMETERS, Training
+
+#: One thread: two on a machine whose cores are busy take twenty times as long as one.
+_ONE_THREAD = {**PARAMETERS, "num_threads": 1}
+
+#: A training that takes a second: few trees, few days, few draws.
+QUICK = Training(days=(0, 28, 56, 84), judged_days=(28, 56, 84), folds=2, trees=30, bootstrap_draws=40,
+                 parameters={**_ONE_THREAD, "min_child_samples": 20})  # fmt: skip
+
+#: A real training.
+REAL = Training(parameters=_ONE_THREAD)
