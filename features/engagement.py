@@ -16,7 +16,7 @@ from features.records import Snapshot
 
 FEATURES: list[Feature] = []
 
-#: A student's clicks in a year stay below this on a very busy site; beyond it a value is capped, not refused.
+#: A student's clicks in a year stay below this on a very busy site.
 MOST_ACTIONS = 1e6
 
 

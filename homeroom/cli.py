@@ -223,6 +223,7 @@ def features(settings: Settings, say: Say, source: str, path: Path, dates: tuple
     with say.progress("features") as step:
         step(f"{len(dates)} dates")
         table = build(records, on_dates(records, dates, "enrolment"), STANDARD)
+    out.parent.mkdir(parents=True, exist_ok=True)
     table.frame.write_parquet(out)
     say.lines(f"{len(table):,} rows of {len(table.catalog):,} features in {out}")
     say.result({"rows": len(table), "features": len(table.catalog), "out": str(out), "norms": table.norms.digest})
@@ -378,10 +379,14 @@ def keys(settings: Settings, say: Say) -> None:
 @command(click.argument("key_id"))
 def revoke(settings: Settings, say: Say, key_id: str) -> None:
     """Revoke an API key; servers forget it within half a minute."""
+    from features.problems import NotFound
     from serving.cases.database import open_database
-    from serving.cases.keys import revoke_key
+    from serving.cases.keys import list_keys, revoke_key
 
-    revoke_key(open_database(settings.database_url), key_id)
+    db = open_database(settings.database_url)
+    if key_id not in {one.id for one in list_keys(db, settings.tenant)}:
+        raise NotFound(f"The tenant {settings.tenant} has no key {key_id}. `homeroom keys` lists those it has.")
+    revoke_key(db, key_id)
     say.lines(f"Key {key_id} is revoked.")
     say.result({"revoked": key_id})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,25 +21,28 @@ from features.problems import Problem, Refused
 SECTIONS = ("source", "train", "score", "serve")
 PLAIN = ("tenant", "database_url", "mlflow_uri")
 
+#: What a tenant may be called.
+TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
 TEMPLATE = """# Homeroom's settings. Every key has a default; an unknown key is refused.
 # Any of them can be given for one command: homeroom train --set source.marking_lag_days=0 ...
 
 tenant = "default"
-# database_url = "sqlite:///..."         where API keys are kept; homeroom.db in this folder by default
-# mlflow_uri = "http://..."              a shared MLflow server; the folder models/ by default
+# database_url = "sqlite:///..."       # where API keys are kept; homeroom.db in this folder by default
+# mlflow_uri = "http://..."            # a shared MLflow server; the folder models/ by default
 
 [source]
-# marking_lag_days = 14                  oulad: days until a tutor's mark is known
-# pass_mark = 0.4                        share of the best score from which a skill counts as secure
+# marking_lag_days = 14                # oulad: days until a tutor's mark is known
+# pass_mark = 0.4                      # share of the best score from which a skill counts as secure
 
 [train]
-# capacity = 0.10                        share of the students of a day that a school can look at
+# capacity = 0.10                      # share of the students of a day that a school can look at
 
 [score]
-# stale_after_days = 14
+# stale_after_days = 14                # how many days before the date asked about the records may end
 
 [serve]
-# workers = 1
+# workers = 1                          # processes that answer requests
 """
 
 
@@ -92,21 +96,39 @@ def read(home: str | None = None, sets: Sequence[str] = ()) -> Settings:
     """
     folder = Path(home or os.environ.get("HOMEROOM_HOME") or ".homeroom").expanduser().resolve()
     file = folder / "homeroom.toml"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(TEMPLATE)
     try:
-        given = tomllib.loads(file.read_text())
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            file.write_text(TEMPLATE)
+        given = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _unreadable(folder.name, f"the state folder cannot be used ({error.strerror})", "Give another --home.") from None
+    except UnicodeDecodeError:
+        raise _unreadable(file.name, "it is not in UTF-8", "Save the file in UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
-        raise Refused(
-            [Problem("settings", file.name, str(error), "Correct the file.")], "The settings cannot be read"
-        ) from None
+        raise _unreadable(file.name, str(error), "Correct the file.") from None
     for pair in sets:
         _set(given, pair)
     unknown = [key for key in given if key not in (*SECTIONS, *PLAIN)]
     if unknown:
         raise _refused(unknown, (*PLAIN, *(f"[{name}]" for name in SECTIONS)))
+    problems = [
+        Problem("settings", key, "this is a table of settings" if key in SECTIONS else "this is not text",
+                f"Set keys of it, like {key}.name=value." if key in SECTIONS else "Write text between quotes.")
+        for key, value in given.items()
+        if not isinstance(value, dict if key in SECTIONS else str)
+    ]  # fmt: skip
+    if not problems and not TENANT.fullmatch(given.get("tenant", "default")):
+        # It names folders and registered models: a tenant called ../lincoln would read another one's records.
+        hint = "Use at most 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit."
+        problems.append(Problem("settings", "tenant", "this cannot be a tenant's key", hint))
+    if problems:
+        raise Refused(problems, "The settings were refused")
     return Settings(folder, given)
+
+
+def _unreadable(where: str, problem: str, hint: str) -> Refused:
+    return Refused([Problem("settings", where, problem, hint)], "The settings cannot be read")
 
 
 def _set(given: dict[str, Any], pair: str) -> None:
@@ -118,8 +140,12 @@ def _set(given: dict[str, Any], pair: str) -> None:
     except tomllib.TOMLDecodeError:
         value = text
     *tables, last = key.strip().split(".")
+    if last in PLAIN and not tables and not isinstance(value, str):
+        value = text  # a tenant called 2026 is not a number
     for table in tables:
         given = given.setdefault(table, {})
+        if not isinstance(given, dict):
+            raise Refused([Problem("settings", key.strip(), f"{table} holds a value and no settings", "Correct the key.")])
     given[last] = value
 
 

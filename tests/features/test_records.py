@@ -138,7 +138,7 @@ def test_rows_of_no_single_table_known_after_as_of_change_a_bit(kind: str, unit:
             assert before.equals(after), f"{name} known tomorrow changed {_differing(before, after)}"
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", [*(pytest.param(unit, marks=pytest.mark.full) for unit in UNITS[:2]), "skill"])
 def test_every_table_of_features_does_change_some_feature_once_it_is_known(school: SchoolRecords, unit: Grain) -> None:
     """The tests above could not fail if the later rows said nothing new: a day on, they do."""
     frames = {name: school.labels(name).collect() for name in school.parts}

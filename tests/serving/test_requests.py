@@ -62,7 +62,7 @@ def frames(found: Asked) -> list[tuple[object, ...]]:
     """Return what was read, in a form that can be compared."""
     return [
         (students, records.tenant, records.versioned, records.single_section,
-         {name: [(frame.schema, frame.rows()) for frame in pl.collect_all(list(parts))] for name, parts in records.parts.items()})
+         {name: [(one.schema, one.rows()) for one in pl.collect_all(list(parts))] for name, parts in records.parts.items()})
         for students, records in found.groups
     ]  # fmt: skip
 
@@ -105,7 +105,8 @@ def test_rows_and_columns_mean_the_same() -> None:
 def test_the_schools_tables_sent_or_on_record_mean_the_same() -> None:
     school = {name: models.rows_of(example_school.records(), name) for name in SCHOOL_TABLES}
     sent, held = asked({**BODY, "school": school}, NOTHING), asked(BODY)
-    assert sent.skills == held.skills == {"ratios": "Use ratio reasoning"}
+    assert sent.skills == held.skills
+    assert sent.skills["ratios"] == "Use ratio reasoning"
     assert frames(sent) == frames(held)
 
 
@@ -156,15 +157,17 @@ def test_a_table_that_is_not_sent_is_unknown_and_an_empty_one_is_empty() -> None
 def test_an_empty_table_is_zero_in_a_score_and_one_not_sent_is_unknown() -> None:
     desk = models.desk_of(models.scored().home, models.trained())
     student = models.students_on(models.school(), models.TODAY, 1)
-    body = models.body_of(models.school(), student, models.TODAY)
-    for table, feature in (("activity", "active_days_28d"), ("submissions", "handed_in")):
-        empty = changed(lambda body, table=table: body["students"][0].update({table: []}), body)
-        unknown = changed(lambda body, table=table: body["students"][0].pop(table), body)
-        whole = {risk.values[feature] for risk in models.risks_of(desk, body).values()}
-        assert whole not in ({0.0}, {None})
-        nothing = {risk.values[feature] for risk in models.risks_of(desk, changed(lambda _: None, empty)).values()}
-        assert nothing == ({0.0} if table == "activity" else nothing)
-        assert {risk.values[feature] for risk in models.risks_of(desk, unknown).values()} == {None}
+    whole = models.body_of(models.school(), student, models.TODAY)
+
+    def value(body: Mapping[str, Any], feature: str) -> set[float | None]:
+        return {risk.values[feature] for risk in models.risks_of(desk, body).values()}
+
+    assert not value(whole, "active_days_28d") & {0.0, None}
+    assert value(changed(put("students[0].activity", []), whole), "active_days_28d") == {0.0}
+    assert value(changed(lambda body: body["students"][0].pop("activity"), whole), "active_days_28d") == {None}
+    assert not value(whole, "marks_known") & {0.0, None}
+    assert value(changed(put("students[0].results", []), whole), "marks_known") == {0.0}
+    assert value(changed(lambda body: body["students"][0].pop("results"), whole), "marks_known") == {None}
 
 
 def test_students_who_send_different_tables_are_read_apart_and_keep_their_names() -> None:
@@ -350,23 +353,24 @@ def test_a_school_of_ones_own_is_checked_at_its_place() -> None:
 
 def test_a_class_that_is_nowhere_on_record_is_refused_and_one_of_no_school_is_taken() -> None:
     assert places(changed(put("students[0].rosters[0].section_id", "Secret"))) == {"students[0].rosters[0].section_id"}
-    bare = {"as_of": "2026-11-13", "students": [{"student_id": "S", "enrolments": [
-        {"enrolment_id": "E", "organisation_id": "o", "planned_end_on": "2027-01-01"}], "rosters": [{"section_id": "X"}]}]}  # fmt: skip
+    stay = {"enrolment_id": "E", "organisation_id": "o", "planned_end_on": "2027-01-01"}
+    student = {"student_id": "S", "enrolments": [stay], "rosters": [{"section_id": "X"}]}
+    bare = {"as_of": "2026-11-13", "students": [student]}
     assert asked(bare, NOTHING).groups
 
 
 # -- thousands of ways to be wrong ----------------------------------------------------------------------------------
 
 CELLS: list[object] = [
-    None, "", " ", "?", "Secret", " Secret ", "8675309", "-8675309", "12", " 12", "1.5", "1e3", "NaN", "inf", "true", True, False,
-    0, 1, -1, 50, 51, 8675309, 2**31, -(2**31) - 1, 10**30, 0.5, 1.0, 1.0000001, -0.0, 1e308, float("nan"), float("inf"),
-    [], ["Secret"], {}, {"Secret": 1}, "2026-09-01", "2026-9-1", "1931-07-19", "1899-12-31", "2201-01-01", "0001-01-01", "2026-02-29",
-    "20260901", "2026-W36-2", "2026-09-01T00:00:00", "２０２６-09-01", "2026-09-01 ", "graded", "quiz", "GRADED", "a1", "algebra-autumn",
-    "ratios", "x" * 1001, "Secret\u0000", "Sécret",
+    None, "", " ", "?", "Secret", " Secret ", "8675309", "-8675309", "12", " 12", "1.5", "1e3", "NaN", "inf", "true",
+    True, False, 0, 1, -1, 50, 51, 8675309, 2**31, -(2**31) - 1, 10**30, 0.5, 1.0, 1.0000001, -0.0, 1e308, float("nan"),
+    float("inf"), [], ["Secret"], {}, {"Secret": 1}, "2026-09-01", "2026-9-1", "1931-07-19", "1899-12-31", "2201-01-01",
+    "0001-01-01", "9999-12-31", "2026-02-29", "20260901", "2026-W36-2", "2026-09-01T00:00:00", "\uff12026-09-01", "2026-09-01 ",
+    "graded", "quiz", "GRADED", "a1", "algebra-autumn", "ratios", "x" * 1001, "Secret\u0000", "S\u00e9cret",
 ]  # fmt: skip
 
 
-def mutate(body: dict[str, Any], rng: np.random.Generator) -> str:
+def mutate(body: dict[str, Any], rng: np.random.Generator) -> str:  # noqa: PLR0912 (one branch for each kind of change)
     """Change one thing of a request, at random, and return what kind of change it was."""
     kinds = ("cell", "cell", "cell", "no cell", "strange cell", "no table", "empty table", "not a table", "columns", "ragged",
              "twice", "version", "order", "student", "stranger", "key", "through", "school", "foreign", "name")  # fmt: skip
@@ -431,7 +435,7 @@ def outcome(body: Mapping[str, Any], school: School) -> tuple[str, object]:
     try:
         found = read(body, "default", school)
     except Refused as refused:
-        return "refused", [(one.where, one.code, one.problem, one.hint, one.value_shape, one.rows) for one in refused.problems]
+        return "refused", list(refused.problems)
     return "read", (found.as_of, found.data_through, dict(found.skills), frames(found))
 
 
@@ -454,11 +458,9 @@ def test_whatever_is_changed_a_request_is_read_or_refused_and_no_value_is_repeat
         what, found = outcome(body, school)
         became[what] += 1
         if what == "refused":
-            with pytest.raises(Refused) as refused:
-                read(body, "default", school)
-            assert_silent(list(refused.value.problems))
             assert isinstance(found, list)
-            assert all(where.startswith(("students[", "school", "data_through", "key")) for where, *_ in found), found
+            assert_silent(found)
+            assert all(one.where.startswith(("students[", "school", "data_through", "key")) for one in found)
     assert len(seen) >= 12
     assert min(became["read"], became["refused"]) > len(seeds) / 8
 

@@ -83,8 +83,12 @@ def test_a_model_reads_no_group_of_anybody(results: Mapping[str, Result], name: 
     assert not {"sex", "age_band", "region", "disability"} & set(results[name].model.inputs)
 
 
-def test_a_run_done_again_gives_the_same_model(results: Mapping[str, Result], large_records: SchoolRecords) -> None:
-    (again,) = train(large_records, ["dropout"], QUICK, pass_mark=0.5)
+def test_a_run_done_again_gives_the_same_model_and_tells_each_step(
+    results: Mapping[str, Result], large_records: SchoolRecords
+) -> None:
+    told: list[str] = []
+    (again,) = train(large_records, ["dropout"], QUICK, pass_mark=0.5, progress=told.append)
+    assert told == [f"dropout: {step}" for step in ("features", "fitting", "judging against the baselines", "explaining")]
     first = results["dropout"]
     assert again.model.trees.text() == first.model.trees.text()
     assert (again.metrics, again.gains, again.model.calibration) == (first.metrics, first.gains, first.model.calibration)
@@ -109,6 +113,7 @@ def test_what_becomes_known_after_the_test_begins_teaches_nothing(
     assert found.metrics.auc < 0.5
 
 
+@pytest.mark.full
 def test_with_one_closed_term_a_run_is_cross_fitted_and_its_card_says_so(large_records: SchoolRecords) -> None:
     (found,) = train(large_records, ["course_failure"], replace(QUICK, judged_days=(56,)), test_from=date(2025, 7, 7))
     assert "cross-fitting" in found.model.card["calibrated_on"]
@@ -119,12 +124,6 @@ def test_with_one_closed_term_a_run_is_cross_fitted_and_its_card_says_so(large_r
 def test_a_test_day_that_cannot_be_is_refused(large_records: SchoolRecords) -> None:
     with pytest.raises(Refused, match="no term begins on or after"):
         train(large_records, ["dropout"], QUICK, test_from=date(2031, 1, 1))
-
-
-def test_progress_is_told_in_order(large_records: SchoolRecords) -> None:
-    told: list[str] = []
-    train(large_records, ["dropout"], replace(QUICK, trees=3), progress=told.append)
-    assert told == [f"dropout: {step}" for step in ("features", "fitting", "judging against the baselines", "explaining")]
 
 
 # -- the real data ----------------------------------------------------------------------------------------------------
