@@ -14,8 +14,11 @@ class _Phrases(string.Formatter):
         if format_spec.startswith("n "):
             count, noun = round(float(value)), format_spec[2:]
             return f"{count} {noun}" if abs(count) == 1 else f"{count} {noun}s"
+        text = format(value, format_spec)
         # A number that rounds to nothing has no sign: "-0" is not a thing to say to anybody.
-        return str(format(value + 0.0 if value == 0 else value, format_spec)).replace("-0%", "0%")
+        if text.startswith("-") and not any(digit in text for digit in "123456789"):
+            return ("+" if "+" in format_spec else "") + text[1:]
+        return text
 
 
 _PHRASES = _Phrases()
@@ -27,5 +30,4 @@ def fill(template: str, values: Mapping[str, object]) -> str:
     >>> fill("has {value:n piece} of work missing", {"value": 1.0})
     'has 1 piece of work missing'
     """
-    filled = _PHRASES.vformat(template, (), values)
-    return "0" if filled == "-0" else filled
+    return _PHRASES.vformat(template, (), values)

@@ -153,6 +153,7 @@ class _Pass:
     frame: Frame
     grain: Grain
     names: tuple[str, ...]
+    definitions: tuple[str, ...]
     exprs: tuple[pl.Expr, ...]
 
     def held_by(self, records: SchoolRecords) -> bool:
@@ -177,6 +178,7 @@ def _passes(catalog: Catalog, cohort: Cohort, records: SchoolRecords) -> tuple[_
                 features[0].frame,  # type: ignore[arg-type]  # aggregates have a frame
                 grain,
                 tuple(one.name for one in features),
+                tuple(one.fingerprint for one in features),
                 tuple(_checked(one).cast(pl.Float64).alias(one.name) for one in features),
             )
             for (_, grain), features in wanted.items()
@@ -193,7 +195,7 @@ def _aggregated(records: SchoolRecords, cohort: Cohort, catalog: Catalog, memo: 
         grain: _units(cohort.frame.select(*GRAIN_KEYS[grain], "as_of")) for grain in dict.fromkeys(one.grain for one in passes)
     }
     tokens = {grain: _token(frame) for grain, frame in units.items()}
-    missing = [one for one in passes if one.held_by(records) and (one.frame.name, one.names, tokens[one.grain]) not in memo]
+    missing = [one for one in passes if one.held_by(records) and (one.names, one.definitions, tokens[one.grain]) not in memo]
     queries = []
     for one in missing:
         prepared = one.frame.prepare(records.known_at(units[one.grain], one.grain))
@@ -209,7 +211,7 @@ def _aggregated(records: SchoolRecords, cohort: Cohort, catalog: Catalog, memo: 
         optimizations=pl.QueryOptFlags.none() if small else pl.QueryOptFlags(),
     )
     for one, found in zip(missing, collected, strict=True):
-        memo[one.frame.name, one.names, tokens[one.grain]] = _complete(found, units[one.grain], one, records, catalog)
+        memo[one.names, one.definitions, tokens[one.grain]] = _complete(found, units[one.grain], one, records, catalog)
     columns: list[pl.DataFrame] = [cohort.frame]
     for one in passes:
         if not one.held_by(records):
@@ -217,7 +219,7 @@ def _aggregated(records: SchoolRecords, cohort: Cohort, catalog: Catalog, memo: 
                 pl.DataFrame({name: [None] * len(cohort) for name in one.names}, schema=dict.fromkeys(one.names, pl.Float64))
             )
             continue
-        aggregates, keys = memo[one.frame.name, one.names, tokens[one.grain]], [*GRAIN_KEYS[one.grain], "as_of"]
+        aggregates, keys = memo[one.names, one.definitions, tokens[one.grain]], [*GRAIN_KEYS[one.grain], "as_of"]
         if aggregates.height != len(cohort):  # a coarser unit's features are carried down to the finer
             at = cohort.frame.join(units[one.grain], on=keys, how="left", maintain_order="left")["row"]
             aggregates = aggregates[at]

@@ -22,6 +22,9 @@ MISSING = ("", "?")
 #: A text with more characters is not a name, a title or a key.
 LONGEST = 1_000
 
+#: The first and the last year that a date may be in: 0026 is a slip of the pen, and 9999 a word for never.
+YEARS = (1900, 2200)
+
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
 
@@ -281,7 +284,7 @@ def _to_day(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         day = cell.cast(pl.Date)
     else:  # a bare number could be counted from any day
         return _nothing(cell, pl.Date())
-    return pl.when(day.dt.year().is_between(1900, 2200)).then(day)
+    return pl.when(day.dt.year().is_between(*YEARS)).then(day)
 
 
 def _to_yes(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:

@@ -20,7 +20,7 @@ import polars as pl
 from features.problems import Problem, Refused
 from features.records import EVER, SchoolRecords, with_versions
 from features.tables import TABLES, Table
-from features.validation import MISSING, check
+from features.validation import LONGEST, MISSING, YEARS, check
 from serving.answers import Student
 
 #: What a student may send, and what the school may.
@@ -358,7 +358,9 @@ def _quick(  # noqa: PLR0911, PLR0912 (a list of quick looks, each with its own 
                 return None
             if isinstance(column.type, pl.Int32) and not -(2**31) <= least <= most < 2**31:
                 return None
-        if isinstance(column.type, pl.String) and any(value in MISSING or value != value.strip() for value in distinct):
+        if isinstance(column.type, pl.String) and any(
+            value in MISSING or value != value.strip() or len(value) > LONGEST for value in distinct
+        ):
             return None
         if isinstance(column.type, pl.Date):
             days = _days(distinct)
@@ -392,9 +394,12 @@ def _days(texts: Set[Any]) -> dict[Any, date | None] | None:
         if type(text) is not str or len(text) != 10 or text[4] != "-" or text[7] != "-":
             return None
         try:
-            days[text] = date.fromisoformat(text)
+            day = date.fromisoformat(text)
         except ValueError:
             return None
+        if not YEARS[0] <= day.year <= YEARS[1]:
+            return None
+        days[text] = day
     return days
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import oulad_school
@@ -34,7 +34,7 @@ TODAY = oulad_school.TODAY
 
 #: Few days, few trees, few draws: enough for every code path. One thread: on busy cores, two wait for each other.
 SETTINGS = Training(
-    days=(0, 28, 56, 84), judged_days=(28, 56, 84), trees=25, bootstrap_draws=20, parameters={**PARAMETERS, "num_threads": 1}
+    days=(0, 42, 84), judged_days=(42, 84), trees=15, folds=2, bootstrap_draws=10, parameters={**PARAMETERS, "num_threads": 1}
 )
 
 Key = tuple[str, ...]
@@ -54,7 +54,7 @@ def folder() -> Path:
 @cache
 def school() -> SchoolRecords:
     """Return the records of the school that the models are trained on."""
-    return oulad_school.records_of(oulad_school.export(folder()))
+    return oulad_school.records_of(oulad_school.export(folder(), each=110))
 
 
 @cache
@@ -102,8 +102,11 @@ class FolderRegistry:
 class FolderDesk(Desk):
     """Homeroom's own desk, with its models in plain folders."""
 
+    opened: ClassVar[list[FolderDesk]] = []
+
     def __init__(self, home: Path) -> None:
         super().__init__(home, home / "models")
+        self.opened.append(self)
         self.registry = FolderRegistry(folder())
 
     def _registry(self, tenant: str) -> Any:
