@@ -97,7 +97,15 @@ class Trees:
 
     @classmethod
     def from_text(cls, text: str) -> Trees:
-        """Return the ensemble that :meth:`text` wrote."""
+        """Return the ensemble that :meth:`text` wrote; raise :class:`Refused` where the text is not whole.
+
+        LightGBM ends the whole process on half a model, and a server with it: so the end is looked for first.
+        """
+        if not text.startswith("tree\n") or "\nend of trees\n" not in text or "\nend of parameters\n" not in text:
+            raise Refused(
+                [Problem("broken_model", "model text", "it is cut short or no LightGBM model", "Train the model again.")],
+                "This model cannot be read",
+            )
         return cls(lightgbm.Booster(model_str=text))
 
     def importance(self) -> Floats:

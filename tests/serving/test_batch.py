@@ -195,6 +195,7 @@ def test_whoever_is_not_scored_has_a_reason_and_no_number(tmp_path: Path) -> Non
     assert found["reasons"].list.len().sum() == 0
 
 
+@pytest.mark.full
 def test_old_records_make_everybody_stale_and_nobody_disappears(store: Store) -> None:
     done, _ = run(in_buckets(store, 2), store, settings=Scoring(stale_after_days=1), as_of=date(2026, 12, 11))
     assert {status for counts in done.counts.values() for status in counts} == {"stale_data"}
