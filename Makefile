@@ -40,7 +40,7 @@ install-dev: .venv/installed-dev ## the same, with what the tests need
 test: install-dev lint ## everything: style, types, floors, and every test
 	@$(BIN)/python -m pytest $(ARGS)
 
-test-quick: install-dev ## what needs no running service and no real data, in under a minute
+test-quick: install-dev ## what needs no running service and no real data
 	@$(BIN)/python -m pytest -m "not full" $(ARGS)
 
 lint: install-dev ## style, types, and the floors' contracts
