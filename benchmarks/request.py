@@ -28,12 +28,13 @@ from serving.launch import server_command
 TABLES = ("enrolments", "exits", "rosters", "submissions", "results", "activity", "skill_results")
 
 
-def bodies(records: SchoolRecords, as_of: date, count: int) -> list[dict[str, Any]]:
-    """Return requests of students of one course each, with all that was known of them: 200 to 300 days by kind."""
+def bodies(records: SchoolRecords, as_of: date, count: int, scores: Path) -> list[dict[str, Any]]:
+    """Return requests of enrolled students of one course each, with all that was known: 200 to 300 days by kind."""
     rows = records._rows("activity").filter(pl.col("known_on") <= as_of).group_by("student_id").len().collect()
     single = records._rows("enrolments").group_by("student_id").len().filter(pl.col("len") == 1).collect()
     usual = rows.filter(pl.col("len").is_between(200, 300)).join(single, on="student_id", how="semi")
-    wanted = usual["student_id"].sort().head(count).to_list()
+    here = pl.read_parquet(scores, columns=["student_id"])
+    wanted = usual.join(here, on="student_id", how="semi")["student_id"].sort().head(count).to_list()
     found: dict[str, dict[str, Any]] = {student: {"student_id": student} for student in wanted}
     for table in TABLES:
         known = records._rows(table).filter(pl.col("student_id").is_in(wanted), pl.col("known_on") <= as_of).collect()
@@ -46,9 +47,9 @@ def bodies(records: SchoolRecords, as_of: date, count: int) -> list[dict[str, An
 
 def run(told: argparse.Namespace) -> dict[str, Any]:
     """Measure, print a table, and return every figure."""
-    school.scored(told.oulad)
+    scores = school.scored(told.oulad)
     records, home = school.records(told.oulad), school.folder()
-    asked = bodies(records, school.AS_OF, 40)
+    asked = bodies(records, school.AS_OF, 40, scores)
     desk = Desk(home, home / "models")
     stages: dict[str, list[float]] = {}
     for turn in range(12):

@@ -260,6 +260,15 @@ class Catalog:
             self._parts[unit] = Catalog(mine)
         return self._parts[unit]
 
+    def defines(self, other: Catalog) -> bool:
+        """Whether every feature of another catalogue is here, by the same definition."""
+        return self.definitions >= other.definitions
+
+    @cached_property
+    def definitions(self) -> frozenset[tuple[str, str]]:
+        """Every feature's name with the fingerprint of its definition."""
+        return frozenset((one.name, one.fingerprint) for one in self.features)
+
     def with_inputs(self, names: Iterable[str]) -> Catalog:
         """Return the catalogue with just ``names`` as model inputs; the others stay as ingredients and words."""
         chosen = set(names)

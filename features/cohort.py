@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 
 import polars as pl
 
 from features.records import Cohort, SchoolRecords
-from features.tables import Grain
+from features.tables import GRAIN_KEYS, Grain
+
+#: The columns of a cohort.
+UNIT_SCHEMA: Mapping[str, pl.DataType] = MappingProxyType(
+    {**dict.fromkeys(GRAIN_KEYS["skill"], pl.String()), "as_of": pl.Date()}
+)
 
 
 def on_dates(records: SchoolRecords, dates: Sequence[date], unit: Grain) -> Cohort:
@@ -46,9 +52,9 @@ class Enrolled:
         """Return the cohort of one kind of unit."""
         stays, seats = self.stays, self.seats
         same = stays.height == 1 and seats.height == 1 and stays["enrolment_id"][0] == seats["enrolment_id"][0]
-        if same and unit in ("enrolment", "section"):
+        if same and unit != "student":
             # One student in one class is most of what a request asks: no join is needed to see it.
-            return Cohort.of(pl.concat([stays, seats.select("section_id")], how="horizontal"), unit)
+            return self._of_one(unit)
         if unit == "student":
             found = stays.select("student_id", "as_of").unique()
         elif unit == "enrolment":
@@ -63,6 +69,18 @@ class Enrolled:
                 found = found.join(self.taught, on=["section_id", "as_of"])
         keys = ["as_of", "student_id", "enrolment_id", "section_id", "skill_id"]
         return Cohort.of(found.sort([key for key in keys if key in found.columns]), unit)
+
+    def _of_one(self, unit: Grain) -> Cohort:
+        """Return the units of the only student, who sits in one class; plain values cost a tenth of what joins do."""
+        stay, section = self.stays.row(0, named=True), self.seats["section_id"][0]
+        skills: list[str | None] = [None]
+        if unit == "skill":
+            taught = self.taught.filter(pl.col("section_id") == section, pl.col("as_of") == stay["as_of"])
+            skills = sorted(taught["skill_id"].to_list())
+        keys = {"student_id": stay["student_id"], "enrolment_id": stay["enrolment_id"], "section_id": section}
+        columns = {name: [value] * len(skills) for name, value in keys.items()}
+        columns |= {"skill_id": skills, "as_of": [stay["as_of"]] * len(skills)}
+        return Cohort(pl.DataFrame(columns, schema=UNIT_SCHEMA), unit)
 
 
 def enrolled(records: SchoolRecords, when: pl.DataFrame) -> Enrolled:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any
@@ -330,6 +330,10 @@ _PLAIN: Mapping[type[pl.DataType], frozenset[type]] = MappingProxyType(
 )  # fmt: skip
 
 
+_EPOCH = date(1970, 1, 1).toordinal()
+_EVER = EVER.toordinal() - _EPOCH
+
+
 def _quick(  # noqa: PLR0911, PLR0912 (a list of quick looks, each with its own way out)
     table: Table, columns: Mapping[str, list[Any]], known: Mapping[str, Set[str]], tenant: str
 ) -> _Rows | None:
@@ -370,26 +374,34 @@ def _quick(  # noqa: PLR0911, PLR0912 (a list of quick looks, each with its own 
         found[column.name] = values
     rows = len(next(iter(found.values())))
     event = found.get(table.event, [None] * rows)
-    lag = timedelta(days=table.lag_days)
-    known_on = [EVER if day is None else day + lag for day in event]
+    known_on = [_EVER if day is None else day + table.lag_days for day in event]
     if "known_on" in columns:
         if not set(map(type, columns["known_on"])) <= {str, type(None)}:
             return None
         stated = _days(set(columns["known_on"]) - {None})
         if stated is None:
             return None
-        known_on = [stated[value] or usual for value, usual in zip(columns["known_on"], known_on, strict=True)]
+        known_on = [
+            usual if value is None else stated[value] for value, usual in zip(columns["known_on"], known_on, strict=True)
+        ]
     keys = list(zip(*(found[name] for name in table.natural_key), strict=True))
     several = len(set(keys)) < rows
     if several and ("known_on" not in columns or len(set(zip(keys, columns["known_on"], strict=True))) < rows):
         return None
     found |= {"tenant": [tenant] * rows, "known_on": known_on, "deleted": [False] * rows}
-    return _Rows(pl.DataFrame(found, schema=table.schema), several)
+    return _Rows(pl.DataFrame([_series(name, found[name], kind) for name, kind in table.schema.items()]), several)
 
 
-def _days(texts: Set[Any]) -> dict[Any, date | None] | None:
-    """Return the date of each text of the form YYYY-MM-DD, or None where one has another form."""
-    days: dict[Any, date | None] = {None: None}
+def _series(name: str, values: list[Any], kind: pl.DataType) -> pl.Series:
+    """Return a column of values that are known to fit; days come as numbers, which is twice as quick as dates."""
+    if isinstance(kind, pl.Date):
+        return pl.Series(name, values, pl.Int32).cast(pl.Date)
+    return pl.Series(name, values, kind)
+
+
+def _days(texts: Set[Any]) -> dict[Any, int | None] | None:
+    """Return the day of each text of the form YYYY-MM-DD, counted from 1970, or None where one has another form."""
+    days: dict[Any, int | None] = {None: None}
     for text in texts:
         if type(text) is not str or len(text) != 10 or text[4] != "-" or text[7] != "-":
             return None
@@ -399,7 +411,7 @@ def _days(texts: Set[Any]) -> dict[Any, date | None] | None:
             return None
         if not YEARS[0] <= day.year <= YEARS[1]:
             return None
-        days[text] = day
+        days[text] = day.toordinal() - _EPOCH
     return days
 
 

@@ -114,8 +114,10 @@ def _serves(table: FeatureTable, units: pl.DataFrame, catalog: Catalog, records:
     """Whether a finer table has just the rows of these units, computed at the same grain by the same definitions."""
     if not records.single_section or len(table) != units.height:
         return False
-    if any(one.name not in table.catalog or table.catalog[one.name].fingerprint != one.fingerprint for one in catalog):
+    if not table.catalog.defines(catalog):
         return False
+    if units.height == 1:  # plain values: what frames would be asked takes a request 0.5 ms
+        return all(mine is None or mine == theirs for mine, theirs in zip(units.row(0), table.keys.row(0), strict=True))
     keys = [name for name in KEYS if units[name].null_count() == 0]
     return table.keys.select(keys).equals(units.select(keys))
 
