@@ -123,6 +123,29 @@ def _section(*, natural: bool = False) -> Column:
                   natural=natural, references="sections", required=True)  # fmt: skip
 
 
+def _organisation(*, natural: bool = False) -> Column:
+    return Column("organisation_id", TEXT, "The school or district.", "internal", "join", natural=natural,
+                  references="organisations", required=True)  # fmt: skip
+
+
+def _term() -> Column:
+    return Column("term_id", TEXT, "The grading period that it is for.", "internal", "join", natural=True, references="terms",
+                  required=True)  # fmt: skip
+
+
+def _staff(*, natural: bool = False) -> Column:
+    return Column("staff_id", TEXT, "Who works at the school.", "confidential", "join", natural=natural, references="staff",
+                  required=True)  # fmt: skip
+
+
+def _skill(name: str, says: str) -> Column:
+    return Column(name, TEXT, says, "internal", "join", natural=True, references="skills", required=True)
+
+
+def _grade(says: str, use: Use, sensitivity: Sensitivity = "internal") -> Column:
+    return Column("grade_level", WHOLE, says, sensitivity, use, least=0, most=13)
+
+
 #: A number of clicks, points or percent above this is a slip of the keyboard.
 MOST = 1_000_000
 
@@ -131,6 +154,25 @@ ASSIGNMENT_KINDS = ("tutor_marked", "computer_marked", "exam", "homework", "quiz
 ACTIVITY_KINDS = ("content", "discussion", "quiz", "navigation", "live", "other")
 RESULT_STATUSES = ("graded", "exempt", "banked", "submitted", "not_submitted", "partial")
 COURSE_RESULTS = ("pass", "distinction", "fail", "withdrawn", "incomplete")
+TERM_KINDS = ("school_year", "semester", "term", "grading_period")
+ENTRY_TYPES = ("new", "next_year", "re_entry", "transfer", "other")
+PRESENCE = ("present", "absent", "late")
+MODES = ("in_person", "remote", "home_or_hospital")
+CONDUCTS = ("state_offence", "school_violation", "code_of_conduct", "other")
+INCIDENT_ROLES = ("perpetrator", "victim", "witness", "bystander")
+EXCLUSIONS = ("none", "in_school", "out_of_school")
+CONSTRUCTS = ("belonging", "self_management", "social_awareness", "growth_mindset", "self_efficacy", "emotion_regulation",
+              "supportive_relationships")  # fmt: skip
+DEVICES = ("own", "shared", "none", "unknown")
+CONNECTIONS = ("broadband", "mobile_only", "none", "unknown")
+PLAN_KINDS = ("disability_plan", "reasonable_adjustments", "language_support", "health_plan")
+CONTACT_RESTRICTIONS = ("none", "no_contact", "court_order")
+STAFF_ROLES = ("teacher", "counselor", "principal", "district_analyst", "ministry_analyst", "data_scientist", "administrator",
+               "interventionist")  # fmt: skip
+PROMPTS = ("proud_of", "best_qualities", "activities_and_interests", "nervous_or_stressed", "how_i_learn_best",
+           "trusted_adult", "my_goal", "other_share")  # fmt: skip
+SUPPORT_RESULTS = ("goal_met", "partly_met", "not_met", "moved_away", "no_longer_needed", "declined")
+LEARNING_PLAN_STATUSES = ("draft", "student_reviewed", "agreed", "active", "completed", "withdrawn")
 
 _TABLES = (
     Table(
@@ -142,6 +184,9 @@ _TABLES = (
             Column("kind", TEXT, "What it is.", "internal", "join", required=True,
                    values=("national", "state", "local", "district", "school", "department", "university")),
             Column("parent_id", TEXT, "The organisation above it.", "internal", "join"),
+            Column("region", TEXT, "The district or region by which schools are compared.", "internal", "join"),
+            Column("attendance_method", TEXT, "Whether only exceptions are recorded, or every day.", "internal", "join",
+                   values=("negative", "positive")),
         ),
     ),
     Table(
@@ -152,6 +197,17 @@ _TABLES = (
             Column("title", TEXT, "Its name.", "internal", "display_only"),
             Column("starts_on", DAY, "First day.", "internal", "join", required=True),
             Column("ends_on", DAY, "Last day.", "internal", "join", required=True),
+            Column("kind", TEXT, "What part of a year it is.", "internal", "join", values=TERM_KINDS),
+            Column("parent_id", TEXT, "The longer term that it is part of.", "internal", "join"),
+        ),
+    ),
+    Table(
+        "calendar",
+        "The days of a school, and whether it teaches on them: what attendance is counted of.",
+        (
+            _organisation(natural=True),
+            Column("on", DAY, "The day.", "internal", "feature", natural=True, required=True),
+            Column("instructional", YES, "The school teaches on this day.", "internal", "feature", required=True),
         ),
     ),
     Table(
@@ -161,6 +217,7 @@ _TABLES = (
             Column("course_id", TEXT, "Key of the course.", "internal", "join", natural=True, required=True),
             Column("title", TEXT, "Its name.", "internal", "display_only"),
             Column("subject", TEXT, "Its subject.", "internal", "join"),
+            Column("core", YES, "It is a course of English, mathematics, science or social studies.", "internal", "feature"),
         ),
     ),
     Table(
@@ -208,6 +265,9 @@ _TABLES = (
             Column("deprivation_band", TEXT, "Band of the neighbourhood's deprivation index.", "restricted", "audit_only"),
             Column("region", TEXT, "Region of the home.", "restricted", "audit_only"),
             Column("prior_education", TEXT, "Highest education before this.", "restricted", "audit_only"),
+            Column("ethnicity", TEXT, "Ethnic group as the student or family gave it.", "restricted", "audit_only"),
+            Column("home_language", TEXT, "The language spoken at home.", "restricted", "audit_only"),
+            Column("low_income", YES, "The family is recorded as one of low income.", "restricted", "audit_only"),
         ),
     ),
     Table(
@@ -223,6 +283,10 @@ _TABLES = (
             Column("previous_attempts", WHOLE, "How often the student took this before.", "confidential", "feature", least=0,
                    most=50),
             Column("credits_load", REAL, "Credits studied at the same time.", "confidential", "feature", least=0, most=2_000),
+            _grade("The year of school, 0 for kindergarten.", "feature", "confidential"),
+            Column("repeats_grade", YES, "The student is in this year of school for the second time.", "confidential",
+                   "feature"),
+            Column("entry_type", TEXT, "How the student came to the school.", "confidential", "join", values=ENTRY_TYPES),
         ),
         event="entered_on",
     ),
@@ -248,6 +312,54 @@ _TABLES = (
             Column("ends_on", DAY, "Last day in this class, once known.", "confidential", "join"),
         ),
         event="begins_on",
+    ),
+    Table(
+        "attendance",
+        "A day that was not an ordinary full day in person, or every day at a school that records presence.",
+        (
+            _student(natural=True),
+            _enrolment(natural=True),
+            Column("on", DAY, "The day.", "confidential", "feature", natural=True, required=True),
+            Column("status", TEXT, "Present, absent or late.", "confidential", "feature", required=True, values=PRESENCE),
+            Column("absent_share", REAL, "Share of the school day that was missed.", "confidential", "feature", required=True,
+                   least=0, most=1),
+            Column("excused", YES, "The school excused the absence.", "confidential", "feature"),
+            Column("mode", TEXT, "Where the student was taught.", "confidential", "feature", values=MODES),
+            Column("exclusion", YES, "The school kept the student away: a suspension out of school.", "confidential",
+                   "feature"),
+        ),
+        event="on",
+        lag_days=1,
+    ),
+    Table(
+        "section_attendance",
+        "A class that a student came to or missed, at a school that records it by class.",
+        (
+            _student(natural=True),
+            _enrolment(natural=True),
+            _section(natural=True),
+            Column("on", DAY, "The day.", "confidential", "feature", natural=True, required=True),
+            Column("status", TEXT, "Present, absent or late.", "confidential", "feature", required=True, values=PRESENCE),
+        ),
+        event="on",
+        lag_days=1,
+    ),
+    Table(
+        "incidents",
+        "A student's part in an incident of conduct, without its story. A feature counts rows of a perpetrator only.",
+        (
+            Column("incident_id", TEXT, "Key of the incident.", "confidential", "join", natural=True, required=True),
+            _student(natural=True),
+            _enrolment(),
+            Column("occurred_on", DAY, "The day it happened.", "confidential", "feature", required=True),
+            Column("conduct", TEXT, "Which rule it broke.", "restricted", "display_only", values=CONDUCTS),
+            Column("role", TEXT, "The student's part in it.", "restricted", "join", required=True, values=INCIDENT_ROLES),
+            Column("exclusion", TEXT, "Whether the student was kept from class, and where.", "confidential", "feature",
+                   required=True, values=EXCLUSIONS),
+            Column("days_excluded", REAL, "School days lost to the exclusion.", "confidential", "feature", least=0, most=366),
+        ),
+        event="occurred_on",
+        lag_days=1,
     ),
     Table(
         "assignments",
@@ -305,12 +417,38 @@ _TABLES = (
         event="on",
     ),
     Table(
+        "course_marks",
+        "A report-card mark: what a class gave a student for a grading period.",
+        (
+            _student(natural=True),
+            _enrolment(natural=True),
+            _section(natural=True),
+            _term(),
+            Column("mark_share", REAL, "The mark as a share of the best there is.", "confidential", "feature", least=0, most=1),
+            Column("letter", TEXT, "The mark as it was written.", "confidential", "display_only"),
+            Column("credits_tried", REAL, "Credits that the course was taken for.", "confidential", "feature", least=0,
+                   most=2_000),
+            Column("credits_earned", REAL, "Credits that it brought.", "confidential", "feature", least=0, most=2_000),
+            Column("decided_on", DAY, "The day it was decided.", "confidential", "feature", required=True),
+        ),
+        event="decided_on",
+    ),
+    Table(
         "skills",
         "What is to be learned (a CASE item where there is one).",
         (
             Column("skill_id", TEXT, "Key of the skill.", "internal", "join", natural=True, required=True),
             Column("statement", TEXT, "What a student can do who has it.", "internal", "display_only"),
             Column("subject", TEXT, "Its subject.", "internal", "join"),
+            _grade("The year of school in which it is taught, 0 for kindergarten.", "join"),
+        ),
+    ),
+    Table(
+        "skill_prerequisites",
+        "Which skills come before a skill.",
+        (
+            _skill("skill_id", "The skill."),
+            _skill("prerequisite_id", "A skill that is learned before it."),
         ),
     ),
     Table(
@@ -340,15 +478,264 @@ _TABLES = (
     ),
     Table(
         "outcomes",
-        "How a course ended for a student, as the school decided it.",
+        "How a course ended for a student in a grading period, as the school decided it.",
         (
             _student(natural=True),
             _enrolment(natural=True),
             _section(natural=True),
+            _term(),
             Column("result", TEXT, "Passed or not.", "restricted", "label", required=True, values=COURSE_RESULTS),
             Column("decided_on", DAY, "The day it was decided.", "confidential", "label", required=True),
         ),
         event="decided_on",
+    ),
+    Table(
+        "surveys",
+        "What a student said of their own wellbeing in a wave of a survey: for adults to read, never for a model.",
+        (
+            _student(natural=True),
+            _enrolment(),
+            Column("wave", TEXT, "The wave of the survey.", "internal", "display_only", natural=True, required=True),
+            Column("construct", TEXT, "What was asked about.", "restricted", "display_only", natural=True, required=True,
+                   values=CONSTRUCTS),
+            Column("scale_mean", REAL, "Mean of the answers.", "restricted", "display_only", least=1, most=5),
+            Column("answered_on", DAY, "The day of the answer, or of declining.", "confidential", "display_only",
+                   required=True),
+            Column("declined", YES, "The student chose not to answer.", "restricted", "display_only"),
+        ),
+        event="answered_on",
+    ),
+    Table(
+        "digital_access",
+        "What a student can learn with at home: it tells when silence online says nothing, and is no sign of risk.",
+        (
+            _student(natural=True),
+            Column("recorded_on", DAY, "The day it was recorded.", "confidential", "join", natural=True, required=True),
+            Column("device", TEXT, "The device at home.", "restricted", "join", required=True, values=DEVICES),
+            Column("internet", TEXT, "The connection at home.", "restricted", "join", required=True, values=CONNECTIONS),
+            Column("source", TEXT, "Who said so.", "confidential", "join", values=("survey", "family", "staff")),
+        ),
+        event="recorded_on",
+    ),
+    Table(
+        "plans",
+        "A plan that the school owes a student by law or has promised.",
+        (
+            Column("plan_id", TEXT, "Key of the plan.", "restricted", "join", natural=True, required=True),
+            _student(),
+            Column("plan_kind", TEXT, "What it is.", "restricted", "display_only", required=True, values=PLAN_KINDS),
+            Column("begins_on", DAY, "First day.", "restricted", "display_only", required=True),
+            Column("expires_on", DAY, "Last day, where there is one.", "restricted", "display_only"),
+        ),
+        event="begins_on",
+    ),
+    Table(
+        "accommodations",
+        "What a student is to be given so that they can learn as others do.",
+        (
+            _student(natural=True),
+            Column("accommodation", TEXT, "Which one, in a word or two.", "restricted", "display_only", natural=True,
+                   required=True),
+            Column("plan_id", TEXT, "The plan that names it.", "restricted", "join", references="plans"),
+            Column("says", TEXT, "What staff are to do.", "restricted", "display_only"),
+        ),
+    ),
+    Table(
+        "guardians",
+        "Whom the school may reach about a student, and whom it may not.",
+        (
+            _student(natural=True),
+            Column("guardian_id", TEXT, "Key of the person.", "identity", "display_only", natural=True, required=True),
+            Column("relation", TEXT, "Who this is to the student.", "confidential", "display_only"),
+            Column("name", TEXT, "Name.", "identity", "display_only"),
+            Column("language", TEXT, "The language to write in.", "confidential", "display_only"),
+            Column("primary", YES, "The first to be reached.", "confidential", "display_only"),
+            Column("contact_restriction", TEXT, "Whether this person must not be reached, and why not.", "restricted",
+                   "display_only", values=CONTACT_RESTRICTIONS),
+        ),
+    ),
+    Table(
+        "student_voice",
+        "What a student wants the adults at school to know, in their own words.",
+        (
+            _student(natural=True),
+            Column("prompt", TEXT, "What was asked.", "confidential", "display_only", natural=True, required=True,
+                   values=PROMPTS),
+            Column("says", TEXT, "What the student says.", "restricted", "display_only", required=True),
+            Column("shared_with", TEXT, "Who may read it.", "confidential", "display_only", required=True,
+                   values=("my_teachers", "my_counselor", "only_me")),
+            Column("recorded_on", DAY, "The day it was written.", "confidential", "display_only", required=True),
+        ),
+        event="recorded_on",
+    ),
+    Table(
+        "photos",
+        "A student's photo, shown only with consent.",
+        (
+            _student(natural=True),
+            Column("path", TEXT, "Where the picture lies.", "identity", "display_only"),
+            Column("consent", YES, "It may be shown.", "confidential", "display_only", required=True),
+            Column("consented_on", DAY, "The day consent was given or refused.", "confidential", "display_only", required=True),
+        ),
+        event="consented_on",
+    ),
+    Table(
+        "objections",
+        "A student's or family's objection to how records are used.",
+        (
+            _student(natural=True),
+            Column("recorded_on", DAY, "The day it was made.", "restricted", "join", natural=True, required=True),
+            Column("scope", TEXT, "What it is about.", "restricted", "join", natural=True, required=True,
+                   values=("profiling", "photo", "sharing")),
+            Column("withdrawn_on", DAY, "The day it was taken back.", "restricted", "join"),
+        ),
+        event="recorded_on",
+    ),
+    Table(
+        "staff",
+        "Who works at the school.",
+        (
+            Column("staff_id", TEXT, "The school's key of the person.", "confidential", "join", natural=True, required=True),
+            Column("given_name", TEXT, "Given name.", "identity", "display_only"),
+            Column("family_name", TEXT, "Family name.", "identity", "display_only"),
+            Column("email", TEXT, "Where to write to.", "identity", "display_only"),
+        ),
+    ),
+    Table(
+        "staff_roles",
+        "What somebody's work is, and where: it says whose records they may see.",
+        (
+            _staff(natural=True),
+            _organisation(natural=True),
+            Column("role", TEXT, "The work.", "internal", "join", natural=True, required=True, values=STAFF_ROLES),
+            Column("begins_on", DAY, "First day.", "internal", "join"),
+            Column("ends_on", DAY, "Last day, once known.", "internal", "join"),
+        ),
+    ),
+    Table(
+        "teaching",
+        "Who teaches which class.",
+        (
+            _staff(natural=True),
+            _section(natural=True),
+            Column("begins_on", DAY, "First day.", "internal", "join"),
+            Column("ends_on", DAY, "Last day, once known.", "internal", "join"),
+        ),
+    ),
+    Table(
+        "teams",
+        "Staff who look after students together.",
+        (
+            Column("team_id", TEXT, "Key of the team.", "internal", "join", natural=True, required=True),
+            _organisation(),
+            Column("title", TEXT, "Its name.", "internal", "display_only"),
+            _grade("The year of school that it looks after, 0 for kindergarten.", "join"),
+        ),
+    ),
+    Table(
+        "team_members",
+        "Who is in which team.",
+        (
+            Column("team_id", TEXT, "The team.", "internal", "join", natural=True, references="teams", required=True),
+            _staff(natural=True),
+        ),
+    ),
+    Table(
+        "caseloads",
+        "Which students somebody looks after: a list of them, a year of school, or a part of the alphabet.",
+        (
+            Column("caseload_id", TEXT, "Key of the caseload.", "internal", "join", natural=True, required=True),
+            _staff(),
+            _organisation(),
+            Column("by", TEXT, "How its students are named.", "internal", "join", required=True,
+                   values=("student", "grade", "surname")),
+            _grade("The year of school, 0 for kindergarten.", "join"),
+            Column("surname_from", TEXT, "The first letters of the first surname.", "internal", "join"),
+            Column("surname_to", TEXT, "The first letters of the last surname.", "internal", "join"),
+        ),
+    ),
+    Table(
+        "caseload_students",
+        "The students of a caseload that is a list.",
+        (
+            Column("caseload_id", TEXT, "The caseload.", "internal", "join", natural=True, references="caseloads",
+                   required=True),
+            _student(natural=True),
+        ),
+    ),
+    Table(
+        "supports",
+        "Help that a student was given, from its first day.",
+        (
+            Column("support_id", TEXT, "Key of this help to this student.", "confidential", "join", natural=True,
+                   required=True),
+            _student(),
+            _enrolment(),
+            Column("intervention_id", TEXT, "What it is, in the catalogue of interventions.", "internal", "join",
+                   required=True),
+            Column("begins_on", DAY, "First day.", "confidential", "join", required=True),
+            Column("tier", WHOLE, "How intensive it is: 1 for everybody, 3 for one student.", "confidential", "display_only",
+                   least=1, most=3),
+            Column("given_by", TEXT, "Who gives it.", "confidential", "display_only", references="staff"),
+        ),
+        event="begins_on",
+    ),
+    Table(
+        "support_ends",
+        "The end of a help, and how it went.",
+        (
+            Column("support_id", TEXT, "The help that ended.", "confidential", "join", natural=True, references="supports",
+                   required=True),
+            _student(),
+            Column("ended_on", DAY, "Last day.", "confidential", "join", required=True),
+            Column("result", TEXT, "How it went.", "confidential", "display_only", required=True, values=SUPPORT_RESULTS),
+        ),
+        event="ended_on",
+    ),
+    Table(
+        "learning_plans",
+        "A goal that a student set, alone or with others, and how far it has come.",
+        (
+            Column("learning_plan_id", TEXT, "Key of the plan.", "confidential", "join", natural=True, required=True),
+            _student(),
+            Column("skill_id", TEXT, "The skill that it is about.", "internal", "join", references="skills"),
+            Column("goal", TEXT, "The goal in the student's words.", "restricted", "display_only", required=True),
+            Column("goal_author", TEXT, "Who wrote it.", "confidential", "display_only", values=("student", "joint", "staff")),
+            Column("status", TEXT, "How far it has come.", "confidential", "display_only", required=True,
+                   values=LEARNING_PLAN_STATUSES),
+            Column("recorded_on", DAY, "The day it was written, or last changed.", "confidential", "display_only",
+                   required=True),
+            Column("agreed_on", DAY, "The day the student agreed to it.", "confidential", "display_only"),
+            Column("next_check_on", DAY, "The day on which it is looked at again.", "confidential", "display_only"),
+        ),
+        event="recorded_on",
+    ),
+    Table(
+        "resources",
+        "Something to learn from.",
+        (
+            Column("resource_id", TEXT, "Key of the resource.", "internal", "join", natural=True, required=True),
+            Column("title", TEXT, "Its name.", "internal", "display_only", required=True),
+            Column("language", TEXT, "The language it is in.", "internal", "join"),
+            Column("format", TEXT, "What it is, such as a text, a film or an exercise.", "internal", "display_only"),
+            Column("url_path", TEXT, "Where it lies in the school's own library.", "internal", "display_only"),
+            Column("minutes", WHOLE, "How long it takes.", "internal", "join", least=0, most=10_000),
+            Column("offline", YES, "It can be used without internet.", "internal", "join"),
+            Column("accessible", TEXT, "What makes it usable for everybody, such as captions.", "internal", "join"),
+            Column("level", WHOLE, "The year of school that it is written for, 0 for kindergarten.", "internal", "join",
+                   least=0, most=13),
+        ),
+    ),
+    Table(
+        "resource_skills",
+        "What a resource has to do with a skill.",
+        (
+            Column("resource_id", TEXT, "The resource.", "internal", "join", natural=True, references="resources",
+                   required=True),
+            _skill("skill_id", "The skill."),
+            Column("relation", TEXT, "Whether it teaches, assesses or requires the skill.", "internal", "join", natural=True,
+                   required=True, values=("teaches", "assesses", "requires")),
+        ),
     ),
 )  # fmt: skip
 

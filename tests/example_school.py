@@ -121,17 +121,18 @@ def tables() -> Frames:
             for s, e, piece, day, score, _ in graded
             for skill in SKILLS.get(piece, ())
         ],
-        "outcomes": [(s, enrolment(s, "spring"), "algebra-spring", SPRING_RESULTS.get(s, "pass"), SPRING[1])
+        "outcomes": [(s, enrolment(s, "spring"), "algebra-spring", "spring", SPRING_RESULTS.get(s, "pass"), SPRING[1])
                      for s in present["spring"]]
-        + [(s, enrolment(s), section, AUTUMN_RESULTS.get(s, "pass"), AUTUMN[1])
+        + [(s, enrolment(s), section, "autumn", AUTUMN_RESULTS.get(s, "pass"), AUTUMN[1])
            for s in STUDENTS for section in classes["autumn"]],
     }  # fmt: skip
     return {name: _frame(name, found) for name, found in rows.items()}
 
 
 def _frame(name: str, rows: list[tuple[object, ...]]) -> pl.DataFrame:
+    """Return rows as a frame; the last columns of a table may be left out of them, and are then empty."""
     schema = {column.name: column.type for column in TABLES[name].columns}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame([(*row, *[None] * (len(schema) - len(row))) for row in rows], schema=schema, orient="row")
 
 
 def _handed_in(student: str, term: str) -> list[tuple[str, str, str, date, float | None, date]]:
@@ -231,7 +232,7 @@ def large_school(students: int = 240, seed: int = 5) -> Frames:
             if leaves is not None:
                 rows["exits"].append((stay, student, starts_on + timedelta(days=leaves), "dropout"))
             result = "withdrawn" if leaves is not None else "pass" if total >= 40 else "fail"
-            rows["outcomes"].append((student, stay, section, result, starts_on + length))
+            rows["outcomes"].append((student, stay, section, term, result, starts_on + length))
     rows |= {
         "organisations": [("lincoln", "Lincoln School", "school", None)],
         "terms": [(term, term, day, day + length) for term, day in starts.items()],

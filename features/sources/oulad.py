@@ -263,7 +263,8 @@ def _canonical(raw: Mapping[str, pl.DataFrame], settings: Oulad) -> dict[str, pl
             pl.col("submitted_on").alias("occurred_on"), (pl.col("score") / 100).alias("score_share"),
             pl.col("marked_on").alias("known_on")),
         "outcomes": stays.filter(pl.col("final_result").is_not_null()).select("student_id", "enrolment_id", "section_id",
-            pl.col("final_result").str.to_lowercase().alias("result"), pl.col("ends_on").alias("decided_on")),
+            pl.col("code_presentation").alias("term_id"), pl.col("final_result").str.to_lowercase().alias("result"),
+            pl.col("ends_on").alias("decided_on")),
     }  # fmt: skip
 
 

@@ -81,7 +81,9 @@ def _check_all(frames: Mapping[str, tuple[str, pl.DataFrame]]) -> dict[str, Chec
 
 def _rules(name: str, frame: pl.DataFrame) -> tuple[Rule, ...]:
     pairs = {"terms": ("starts_on", "ends_on"), "sections": ("starts_on", "ends_on"),
-             "enrolments": ("entered_on", "planned_end_on"), "rosters": ("begins_on", "ends_on")}  # fmt: skip
+             "enrolments": ("entered_on", "planned_end_on"), "rosters": ("begins_on", "ends_on"),
+             "staff_roles": ("begins_on", "ends_on"), "teaching": ("begins_on", "ends_on"),
+             "plans": ("begins_on", "expires_on"), "objections": ("recorded_on", "withdrawn_on")}  # fmt: skip
     if name not in pairs or not set(pairs[name]) <= set(frame.columns):
         return ()
     first, last = pairs[name]

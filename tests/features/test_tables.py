@@ -47,11 +47,58 @@ def test_what_identifies_or_groups_people_is_neither_a_feature_nor_a_label(table
         assert set(table.used_for("audit_only")) == {c.name for c in table.columns} - {"student_id"}
 
 
-def test_a_referenced_table_is_named_by_the_same_key() -> None:
+def test_a_referenced_table_is_named_by_the_same_key_unless_the_column_says_in_which_part() -> None:
+    parts = {("skill_prerequisites", "prerequisite_id"): "skill_id", ("supports", "given_by"): "staff_id"}
     for table in TABLES.values():
         for column in table.columns:
             if column.references:
-                assert TABLES[column.references].natural_key == (column.name,)
+                assert TABLES[column.references].natural_key == (parts.get((table.name, column.name), column.name),)
+
+
+def test_a_referenced_table_stands_before_the_one_that_refers_to_it() -> None:
+    names = list(TABLES)
+    for at, table in enumerate(TABLES.values()):
+        for column in table.columns:
+            assert column.references not in names[at:], "tables are checked in order, so the keys would not be known yet"
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
+def test_the_natural_key_of_a_row_is_always_filled(table: Table) -> None:
+    assert all(table.column(name).required for name in table.natural_key)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["accommodations", "demographics", "digital_access", "guardians", "identities", "learning_plans", "objections", "photos",
+     "plans", "staff", "student_voice", "support_ends", "supports", "surveys"],
+)  # fmt: skip
+def test_who_a_student_is_and_what_they_are_owed_given_or_asked_is_no_feature(name: str) -> None:
+    assert TABLES[name].used_for("feature", "label") == ()
+
+
+def test_no_table_holds_why_somebody_was_absent_or_a_story_of_what_they_did() -> None:
+    for name in ("attendance", "section_attendance", "incidents"):
+        free = {column.name for column in TABLES[name].columns if str(column.type) == "String" and not column.values}
+        assert free <= {"student_id", "enrolment_id", "section_id", "incident_id"}
+    assert not any("reason" in column.name for table in TABLES.values() for column in table.columns)
+
+
+def test_what_is_restricted_has_a_name_of_its_own() -> None:
+    """A feature's expression knows names only: a name that may be read in one table may be read in all."""
+    features = {column.name for table in TABLES.values() for column in table.columns if column.use == "feature"}
+    restricted = {
+        (table.name, column.name)
+        for table in TABLES.values()
+        for column in table.columns
+        if column.sensitivity in ("restricted", "identity") and column.name in features
+    }
+    assert restricted == {("exits", "kind")}, "and exits gives a feature no column but the day"
+
+
+def test_whose_part_an_incident_was_can_be_told_before_anything_is_counted() -> None:
+    role = TABLES["incidents"].column("role")
+    assert (role.use, role.required) == ("join", True)
+    assert {"perpetrator", "victim", "witness"} <= set(role.values)
 
 
 def test_each_grain_adds_one_key_to_the_coarser_one() -> None:

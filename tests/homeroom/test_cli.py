@@ -218,7 +218,7 @@ def test_check_sets_bad_rows_aside_and_says_where_they_are(run: Run, tmp_path: P
 def test_a_problem_names_file_row_and_column_and_a_way_out(run: Run, tmp_path: Path) -> None:
     export = example_school.export(tmp_path / "export")
     lines = (export / "outcomes.csv").read_text().splitlines()
-    lines[3] = lines[3].replace(lines[3].split(",")[3], "Zephyrine")
+    lines[3] = lines[3].replace(lines[3].split(",")[4], "Zephyrine")
     (export / "outcomes.csv").write_text("\n".join(lines) + "\n")
     said = run("check", "--source", "tables", export)
     assert "outcomes.csv, row 4, column result" in said.out

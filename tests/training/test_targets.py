@@ -58,8 +58,8 @@ def test_what_is_not_on_record_is_null_and_never_negative(name: str) -> None:
 
 
 def test_an_outcome_counts_as_it_was_first_decided() -> None:
-    row = {"student_id": "ana", "enrolment_id": "ana-autumn", "section_id": "algebra-autumn", "result": "pass",
-           "decided_on": AUTUMN[1]}  # fmt: skip
+    row = {"student_id": "ana", "enrolment_id": "ana-autumn", "section_id": "algebra-autumn", "term_id": "autumn",
+           "result": "pass", "decided_on": AUTUMN[1]}  # fmt: skip
     changed = plus(
         example_school.tables(), "outcomes", row | {"known_on": date(2027, 2, 1)},
         row | {"known_on": date(2027, 3, 1), "deleted": True},
