@@ -20,7 +20,7 @@ import ast
 import hashlib
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from types import CodeType, FunctionType, MappingProxyType, ModuleType
@@ -38,13 +38,21 @@ Kind = Literal["aggregate", "derived", "relative"]
 #: Concepts in the words of a page: what a group of features is about, and what is said when nothing is known of it.
 CONCEPTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "attendance": ("Attendance", "Attendance is not in the records, so it is not counted."),
         "coursework": ("Work handed in", "No assignment has come due yet, so nothing is said about work handed in."),
         "marks": ("Marks", "No mark is known yet."),
         "engagement": ("Activity online", "Online activity is not in the records, so it is not counted."),
         "skills": ("Skills", "There is no evidence of this skill yet."),
+        "behaviour": ("Conduct", "Conduct is not in the records, so it is not counted."),
         "history": ("Course history", "The course history is not in the records."),
+        "access": ("Access at home", "Whether there is a device and internet at home is not recorded: ask first."),
     }
 )
+
+#: Silence online says nothing of a student who cannot be online, nor in a class that does not use the tool. Every
+#: feature of the concept ``HIDDEN`` is therefore unknown where ``POSSIBLE`` is 0, or where fewer than ``LEAST_USE`` of
+#: the class have any ``USED``: four weeks, so that a holiday does not hide a term.
+HIDDEN, POSSIBLE, USED, LEAST_USE = "engagement", "engagement_possible", "active_days_28d", 0.6
 
 #: What may never be a reason, whatever a model makes of it: context is shown, not held against anybody.
 RELATIVE_SUFFIX = "_vs_class"
@@ -259,6 +267,20 @@ class Catalog:
             mine = tuple(one for one in self.features if any(order.index(grain) <= fine for grain in one.grains))
             self._parts[unit] = Catalog(mine)
         return self._parts[unit]
+
+    def within(self, tables: Collection[str]) -> Catalog:
+        """Return the part that can be computed from these tables: what a school did not send enters no model of it."""
+        kept: dict[str, Feature] = {}
+        for one in self.features:
+            frames = one.frame is None or set(one.frame.tables) <= set(tables)
+            if frames and all(name in kept for name in one.needs):
+                kept[one.name] = one
+        return Catalog(tuple(one for one in kept.values() if not one.own_earlier or one.own_earlier in kept))
+
+    @cached_property
+    def hidden(self) -> tuple[str, ...]:
+        """The features that say nothing where nobody could be seen: see :data:`HIDDEN`."""
+        return tuple(one.name for one in self.features if one.concept == HIDDEN)
 
     def defines(self, other: Catalog) -> bool:
         """Whether every feature of another catalogue is here, by the same definition."""

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from types import MappingProxyType
 
 import polars as pl
 
-from features.records import Cohort, SchoolRecords
-from features.tables import GRAIN_KEYS, Grain
-
-#: The columns of a cohort.
-UNIT_SCHEMA: Mapping[str, pl.DataType] = MappingProxyType(
-    {**dict.fromkeys(GRAIN_KEYS["skill"], pl.String()), "as_of": pl.Date()}
-)
+from features.records import COHORT_COLUMNS, Cohort, SchoolRecords
+from features.tables import Grain
 
 
 def on_dates(records: SchoolRecords, dates: Sequence[date], unit: Grain) -> Cohort:
@@ -42,7 +36,10 @@ def on_days_of_term(records: SchoolRecords, days: Sequence[int], unit: Grain, te
 
 @dataclass(frozen=True)
 class Enrolled:
-    """Who is enrolled at which date (``stays``), in which class (``seats``), and what classes teach (``taught``)."""
+    """Who is enrolled at which date (``stays``), in which class (``seats``), and what classes teach (``taught``).
+
+    ``stays`` carries ``peers``, the year group: the school and the year of school, where that is on record.
+    """
 
     stays: pl.DataFrame
     seats: pl.DataFrame
@@ -56,15 +53,17 @@ class Enrolled:
             # One student in one class is most of what a request asks: no join is needed to see it.
             return self._of_one(unit)
         if unit == "student":
-            found = stays.select("student_id", "as_of").unique()
+            found = stays.select("student_id", "as_of").unique().with_columns(pl.lit(None, pl.String).alias("peers"))
         elif unit == "enrolment":
             # A class-relative feature needs to know the class; with several classes there is not one to name.
             single = seats.group_by("enrolment_id", "as_of").agg(
                 pl.when(pl.len() == 1).then(pl.col("section_id").first()).alias("section_id")
             )
-            found = stays.join(single, on=["enrolment_id", "as_of"], how="left")
+            found = stays.join(single, on=["enrolment_id", "as_of"], how="left").with_columns(
+                pl.coalesce("section_id", "peers").alias("peers")
+            )
         else:
-            found = stays.join(seats, on=["enrolment_id", "as_of"])
+            found = stays.drop("peers").join(seats, on=["enrolment_id", "as_of"])
             if unit == "skill":
                 found = found.join(self.taught, on=["section_id", "as_of"])
         keys = ["as_of", "student_id", "enrolment_id", "section_id", "skill_id"]
@@ -79,8 +78,12 @@ class Enrolled:
             skills = sorted(taught["skill_id"].to_list())
         keys = {"student_id": stay["student_id"], "enrolment_id": stay["enrolment_id"], "section_id": section}
         columns = {name: [value] * len(skills) for name, value in keys.items()}
-        columns |= {"skill_id": skills, "as_of": [stay["as_of"]] * len(skills)}
-        return Cohort(pl.DataFrame(columns, schema=UNIT_SCHEMA), unit)
+        columns |= {"skill_id": skills, "as_of": [stay["as_of"]] * len(skills), "peers": [section] * len(skills)}
+        return Cohort(pl.DataFrame(columns, schema=dict(COHORT_COLUMNS)), unit)
+
+
+#: With nothing on record of the year of school, the whole school stands beside the student.
+_YEAR_GROUP = pl.concat_str("organisation_id", pl.col("grade_level"), separator="/", ignore_nulls=True).alias("peers")
 
 
 def enrolled(records: SchoolRecords, when: pl.DataFrame) -> Enrolled:
@@ -98,13 +101,17 @@ def enrolled(records: SchoolRecords, when: pl.DataFrame) -> Enrolled:
         pl.col("planned_end_on") >= pl.col("as_of"),
     )
     gone = records.visible("exits", dates).filter(pl.col("exited_on") <= pl.col("as_of"))
-    here = begun.join(gone, on=["enrolment_id", "as_of"], how="anti").select("student_id", "enrolment_id", "as_of")
+    here = begun.join(gone, on=["enrolment_id", "as_of"], how="anti").select("student_id", "enrolment_id", "as_of", _YEAR_GROUP)
     seats = (
         records.visible("rosters", dates)
         .filter(pl.col("begins_on").is_null() | (pl.col("begins_on") <= pl.col("as_of")))
         .filter(pl.col("ends_on").is_null() | (pl.col("ends_on") > pl.col("as_of")))
         .select("enrolment_id", "section_id", "as_of")
     )
+    if not records.single_section:
+        # A class of the first semester is over in the second, though nobody was taken off its roster.
+        over = records.visible("sections", dates).filter(pl.col("ends_on") < pl.col("as_of")).select("section_id", "as_of")
+        seats = seats.join(over, on=["section_id", "as_of"], how="anti")
     taught = (
         records.visible("assignments", dates)
         .join(records.visible("assignment_skills", dates), on=["assignment_id", "as_of"])

@@ -68,7 +68,7 @@ class Norms:
         """Return the share of each row's class that lies below its values, ties counted half.
 
         Args:
-            keys: one row per row of values, with ``section_id`` and ``as_of``.
+            keys: one row per row of values, with ``peers`` and ``as_of``.
             features: the features that the columns of ``values`` are of.
             values: shape ``(rows, features)``, NaN where unknown.
             stale_days: how many days old the norms may be.
@@ -89,6 +89,17 @@ class Norms:
                 at = np.ix_(rows, columns)
                 placed[at] = position(self.grids[group, day][held], values[at])
         return placed
+
+    def below(self, keys: pl.DataFrame, feature: str, share: float, value: float, stale_days: int = 0) -> npt.NDArray[np.bool_]:
+        """Return for each row whether fewer than ``share`` of its class reach ``value``; False where that is not known."""
+        found = np.zeros(keys.height, dtype=np.bool_)
+        at = round((1.0 - share) * (GRID - 1))
+        for group, as_of, rows in _groups(keys):
+            day = self.newest(group, as_of, stale_days)
+            grid = None if day is None or group is None else self.grid(group, day, feature)
+            if grid is not None:
+                found[rows] = grid[at] < value
+        return found
 
     def write(self, folder: Path) -> Path:
         """Write the norms under their digest; writing the same norms again changes nothing."""
@@ -144,7 +155,7 @@ def measure(keys: pl.DataFrame, values: Mapping[str, Floats]) -> Norms:
     """Return the norms of whole classes.
 
     Args:
-        keys: one row per student in a class (or per student and skill), with ``student_id``, ``section_id`` and
+        keys: one row per student in a class (or per student and skill), with ``student_id``, ``peers`` and
             ``as_of``; the whole class must be there.
         values: for each feature, an array of shape ``(rows,)``, NaN where unknown.
 
@@ -212,9 +223,9 @@ def _counts(grids: Floats, values: Floats) -> tuple[npt.NDArray[np.intp], npt.ND
 
 def _groups(keys: pl.DataFrame) -> Sequence[tuple[str | None, date, npt.NDArray[np.uint32]]]:
     if keys.height == 1:
-        return [(keys["section_id"][0], keys["as_of"][0], np.zeros(1, dtype=np.uint32))]
-    parts = keys.select("section_id", "as_of").with_row_index("at").group_by("section_id", "as_of").agg("at")
-    return [(group, day, np.asarray(at, dtype=np.uint32)) for group, day, at in parts.sort("section_id", "as_of").iter_rows()]
+        return [(keys["peers"][0], keys["as_of"][0], np.zeros(1, dtype=np.uint32))]
+    parts = keys.select("peers", "as_of").with_row_index("at").group_by("peers", "as_of").agg("at")
+    return [(group, day, np.asarray(at, dtype=np.uint32)) for group, day, at in parts.sort("peers", "as_of").iter_rows()]
 
 
 def _named(features: tuple[str, ...], grids: Mapping[tuple[str, date], Floats]) -> Norms:

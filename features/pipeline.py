@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from features.catalog import Catalog, Feature, Frame
+from features.catalog import LEAST_USE, POSSIBLE, USED, Catalog, Feature, Frame
 from features.norms import Floats, Norms, measure
 from features.problems import Problem, Refused
-from features.records import Cohort, SchoolRecords
+from features.records import COHORT_COLUMNS, Cohort, SchoolRecords
 from features.tables import GRAIN_KEYS, TABLES, Grain
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STREAM_FROM = 2_000
 
 _ORDER: tuple[Grain, ...] = ("student", "enrolment", "section", "skill")
-KEYS = (*GRAIN_KEYS["skill"], "as_of")
+KEYS = tuple(COHORT_COLUMNS)
 
 Memo = dict[object, pl.DataFrame]
 
@@ -33,7 +33,7 @@ Memo = dict[object, pl.DataFrame]
 class FeatureTable:
     """One row per unit and as-of date, in the cohort's order.
 
-    ``keys`` has the five key columns; ``values`` is an array of shape ``(rows, features)``, one column per feature of
+    ``keys`` has the columns of a cohort; ``values`` is an array of shape ``(rows, features)``, one column per feature of
     ``catalog``, NaN where unknown. ``norms`` are those that placed the students in their classes. ``frame`` holds the
     same as a frame, null where unknown.
     """
@@ -105,6 +105,9 @@ def build(
     values = np.full((len(cohort), len(mine)), np.nan)
     if known:  # none is of a student apart from any stay
         values[:, mine.places(known)] = _numbers(base.select(known))
+    if POSSIBLE in mine:
+        shut_out = values[:, mine.places((POSSIBLE,))[0]] == 0
+        values[np.ix_(shut_out, mine.places(mine.hidden))] = np.nan
     table = FeatureTable(cohort.frame, values, mine, cohort.unit, Norms.none())
     return placed(table, class_norms(table) if norms is None else norms, stale_days)
 
@@ -136,6 +139,9 @@ def placed(table: FeatureTable, norms: Norms, stale_days: int = 0) -> FeatureTab
     values = table.values.copy()
     places = norms.place(table.keys, needed, table.values[:, table.catalog.places(needed)], stale_days)
     values[:, table.catalog.places(tuple(one.name for one in relative))] = places
+    if USED in norms.features:
+        unused = norms.below(table.keys, USED, LEAST_USE, 1.0, stale_days)
+        values[np.ix_(unused, table.catalog.places(table.catalog.hidden))] = np.nan
     return replace(table, values=values, norms=norms)
 
 

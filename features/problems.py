@@ -1,8 +1,8 @@
 """What is said when records are refused: every problem at once, each with its place and a way out.
 
 The family is short on purpose. :class:`HomeroomError` is the root, :class:`Refused` carries problems that the
-sender can mend, :class:`NotFound` names something that is not there. Anything else that is raised is a fault of
-ours and is allowed to look like one.
+sender can mend, :class:`NotFound` names something that is not there, and :class:`Unavailable` something that cannot
+be asked whether it is. Anything else that is raised is a fault of ours and is allowed to look like one.
 """
 
 from __future__ import annotations
@@ -71,6 +71,13 @@ class Refused(HomeroomError):
 
 class NotFound(HomeroomError):
     """Something that was asked for by name does not exist here."""
+
+
+class Unavailable(HomeroomError):
+    """A store or a server that Homeroom leans on cannot be reached or read, so that nobody knows what is in it.
+
+    Never to be taken for :class:`NotFound`: a server that cannot reach its registry keeps the models it has.
+    """
 
 
 def shape_of(value: object) -> str:

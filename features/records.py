@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -38,12 +39,19 @@ EVER = date(1900, 1, 1)
 ROWS_PER_BUCKET = 5_000_000
 
 
+#: The columns of a cohort: the keys of the finest unit, the date, and the group beside which a unit is seen.
+COHORT_COLUMNS: Mapping[str, pl.DataType] = MappingProxyType(
+    {**dict.fromkeys(GRAIN_KEYS["skill"], pl.String()), "as_of": pl.Date(), "peers": pl.String()}
+)
+
+
 @dataclass(frozen=True)
 class Cohort:
     """Who is looked at and when: one row per unit and as-of date.
 
-    ``frame`` has ``student_id``, ``enrolment_id``, ``section_id``, ``skill_id`` (null where the unit is coarser) and
-    ``as_of``. A single student at one date is a cohort of one row.
+    ``frame`` has ``student_id``, ``enrolment_id``, ``section_id``, ``skill_id`` (null where the unit is coarser),
+    ``as_of`` and ``peers``: the group beside which the unit is seen. That is the class where the unit has just one,
+    else the year group of its school. A single student at one date is a cohort of one row.
     """
 
     frame: pl.DataFrame
@@ -55,12 +63,14 @@ class Cohort:
     @classmethod
     def of(cls, frame: pl.DataFrame, unit: Grain) -> Cohort:
         """Return a cohort with its columns in order; raise :class:`ValueError` where a key of the unit is missing."""
-        columns = [*GRAIN_KEYS["skill"], "as_of"]
         missing = [name for name in (*GRAIN_KEYS[unit], "as_of") if name not in frame.columns]
         if missing:
             raise ValueError(f"a cohort of {unit}s needs {', '.join(missing)}")
-        absent = [pl.lit(None, pl.String).alias(name) for name in columns if name not in frame.columns]
-        return cls(frame.with_columns(absent).select(columns), unit)
+        absent = [pl.lit(None, pl.String).alias(name) for name in GRAIN_KEYS["skill"] if name not in frame.columns]
+        complete = frame.with_columns(absent)
+        if "peers" not in complete.columns:
+            complete = complete.with_columns(pl.col("section_id").alias("peers"))
+        return cls(complete.select(list(COHORT_COLUMNS)), unit)
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,7 @@ class SchoolRecords:
                     frame.write_parquet(building / name / "bucket-0000.parquet", metadata=_labels_of(name))
             manifest = {
                 "tenant": self.tenant,
+                "tables": _shape(),
                 "buckets": count,
                 "versioned": sorted(self.versioned),
                 "single_section": self.single_section,
@@ -148,11 +159,13 @@ class SchoolRecords:
 
     @classmethod
     def open(cls, folder: Path) -> SchoolRecords:
-        """Return the records that lie in ``folder``; raise :class:`NotFound` where there are none."""
+        """Return the records that lie in ``folder``; raise :class:`NotFound` where there are none of today's tables."""
         try:
             manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
         except FileNotFoundError:
             raise NotFound(f"There are no records in {folder.name}. Read an export into it first.") from None
+        if manifest.get("tables") != _shape():
+            raise NotFound(f"The records in {folder.name} were kept by a release with other tables. Read the export again.")
         parts = {
             name: tuple(pl.scan_parquet(path) for path in sorted((folder / name).glob("bucket-*.parquet")))
             for name in manifest["rows"]
@@ -228,7 +241,10 @@ class SchoolRecords:
         newest = [
             self._rows(name).filter(pl.col("known_on") <= as_of, pl.col(table.event) <= as_of).select(pl.col(table.event).max())
             for name, table in TABLES.items()
-            if table.event and name not in ("enrolments", "rosters", "outcomes") and self.holds(name)
+            if table.event
+            and name not in _SAYS_NOTHING_OF_TODAY
+            and self.holds(name)
+            and (name == "exits" or table.used_for("feature"))
         ]
         days = [frame.item() for frame in pl.collect_all(newest)]
         return max((day for day in days if day is not None), default=None)
@@ -238,6 +254,10 @@ class SchoolRecords:
         if TABLES[table].by_student:
             raise ValueError(f"{table} holds students' rows: read it through known_at")
         return self.visible(table, [as_of]).drop("as_of").collect()
+
+
+#: Tables whose rows are dated by a plan or by the end of a period, so that a new one is no sign of fresh records.
+_SAYS_NOTHING_OF_TODAY = frozenset({"enrolments", "rosters", "outcomes"})
 
 
 @dataclass(frozen=True)
@@ -313,8 +333,11 @@ def _readable(name: str) -> Table:
     )
 
 
-#: Tables without a feature of their own that features need to join through.
-_STRUCTURE = frozenset({"rosters", "exits", "assignment_skills"})
+#: Tables without a feature of their own that features need to join through. ``digital_access`` is among them because
+#: silence online says nothing of a student who cannot be online: it hides features and is never one.
+_STRUCTURE = frozenset(
+    {"rosters", "exits", "assignment_skills", "organisations", "terms", "skill_prerequisites", "digital_access"}
+)
 
 
 def with_versions(frame: pl.DataFrame, table: Table, tenant: str) -> pl.DataFrame:
@@ -339,6 +362,11 @@ def with_versions(frame: pl.DataFrame, table: Table, tenant: str) -> pl.DataFram
 def digest_of(*parts: object) -> str:
     """Return a short digest of values, for naming what was made from them."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _shape() -> str:
+    """Return what changes when a table gains, loses or changes a column."""
+    return digest_of({name: {one: str(kind) for one, kind in table.schema.items()} for name, table in TABLES.items()})
 
 
 def _has_versions(frame: pl.DataFrame, table: Table) -> bool:

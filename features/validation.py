@@ -7,8 +7,11 @@ kept so that it can be mended, and the rest goes on: read = kept + quarantined, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from itertools import count
 from pathlib import Path
 
 import polars as pl
@@ -25,8 +28,23 @@ LONGEST = 1_000
 #: The first and the last year that a date may be in: 0026 is a slip of the pen, and 9999 a word for never.
 YEARS = (1900, 2200)
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
+
+
+def day(text: str) -> date | None:
+    """Return the date that a text of the form YYYY-MM-DD names, or None where it names none.
+
+    Python alone would read 20261113 and 2026-W46-5 too, and a settings file or a program that writes dates so is
+    more often mistaken than right.
+    """
+    try:
+        found = date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        return None
+    return found if found is not None and YEARS[0] <= found.year <= YEARS[1] else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +98,46 @@ class Reading:
         return sum(account.quarantined for account in self.accounts)
 
     def write_quarantine(self, folder: Path) -> list[Path]:
-        """Write what was set aside, one Parquet file per file read, and return the paths."""
-        written = []
-        for name, frame in self.quarantine.items():
-            if frame.height:
-                folder.mkdir(parents=True, exist_ok=True)
-                path = folder / f"{Path(name).stem}.quarantined.parquet"
-                frame.write_parquet(path)
-                written.append(path)
-        return written
+        """Write what was set aside, one Parquet file per file read, and return the paths.
+
+        Of what earlier readings wrote nothing is left; files of somebody else's in the folder stay as they are. All
+        files are written before the first takes its place, so that a full disk leaves the older ones whole.
+        """
+        older = [path for path in folder.glob("*.quarantined*.parquet") if _is_quarantine(path)]
+        building: dict[Path, Path] = {}
+        try:
+            for name, frame in self.quarantine.items():
+                if frame.height:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    path = next(one for one in _names(folder, Path(name).stem) if one in older or not one.exists())
+                    building[path] = path.with_name(f".{path.name}.building")
+                    frame.write_parquet(building[path], metadata=_QUARANTINE)
+            for path, built in building.items():
+                built.replace(path)
+        finally:
+            for built in building.values():
+                built.unlink(missing_ok=True)
+        for path in older:
+            if path not in building:
+                path.unlink(missing_ok=True)
+        return list(building)
+
+
+#: What a file that :meth:`Reading.write_quarantine` wrote says of itself: a name alone could be anybody's.
+_QUARANTINE = {"homeroom": "quarantine"}
+
+
+def _is_quarantine(path: Path) -> bool:
+    try:
+        return pl.read_parquet_metadata(path).get("homeroom") == "quarantine"
+    except (OSError, pl.exceptions.PolarsError):
+        return False
+
+
+def _names(folder: Path, stem: str) -> Iterator[Path]:
+    """Return names for a quarantine, best first: one that somebody gave to a file of theirs is passed over."""
+    yield folder / f"{stem}.quarantined.parquet"
+    yield from (folder / f"{stem}.quarantined-{number}.parquet" for number in count(2))
 
 
 def read_files(folder: Path, tables: Mapping[str, Table], required: Collection[str]) -> dict[str, tuple[str, pl.DataFrame]]:
@@ -177,6 +226,7 @@ def check(
     references: Mapping[str, pl.Series] | None = None,
     rules: Sequence[Rule] = (),
     unique: Sequence[str] | None = None,
+    owners: pl.DataFrame | None = None,
 ) -> Checked:
     """Check every row of a file against its table and return what may come in.
 
@@ -187,6 +237,7 @@ def check(
         references: for each referenced table, the keys that exist.
         rules: checks across columns, on the typed rows.
         unique: the columns that name a row once; the table's natural key and ``known_on`` by default.
+        owners: whose each enrolment is, as ``enrolment_id`` and ``student_id``: a row that names both must agree.
 
     Returns:
         the typed rows kept, in order, and those set aside with ``row``, ``reasons`` and their content as text.
@@ -208,6 +259,8 @@ def check(
     for column in table.columns:
         if column.name in frame.columns:
             faults += _column_faults(column, references or {})
+    if owners is not None and set(_OWNER) <= set(frame.columns):
+        faults += _owner_faults(typed.select(_OWNER), owners.select(_OWNER), references or {})
     faults += [_Fault(rule.code, rule.column, rule.problem, rule.hint, rule.broken) for rule in rules]
     key = list(unique) if unique is not None else [*table.natural_key, *(["known_on"] if "known_on" in frame.columns else [])]
     if key and frame.height > 1:
@@ -343,6 +396,28 @@ def _column_faults(column: Column, references: Mapping[str, pl.Series]) -> list[
         found.append(_Fault(f"unknown_{where}", name, f"it is not among the {where} that were read",
                             f"Send it with the {where}, or correct it.", ~value.is_in(known.implode())))  # fmt: skip
     return found
+
+
+#: What names an enrolment, and whose it is.
+_OWNER = ("enrolment_id", "student_id")
+
+
+def _owner_faults(rows: pl.DataFrame, owners: pl.DataFrame, references: Mapping[str, pl.Series]) -> list[_Fault]:
+    """Return the fault of rows that name one student and the enrolment of another; usually there is none.
+
+    Distinct pairs are compared: of millions of rows there are some thousands. A key that nobody knows is another
+    fault, and is told as such.
+    """
+    wrong = rows.unique().drop_nulls().join(owners.select("enrolment_id").unique(), on="enrolment_id", how="semi")
+    wrong = wrong.join(owners.unique(), on=_OWNER, how="anti")
+    if "students" in references:
+        wrong = wrong.filter(pl.col("student_id").is_in(references["students"].implode()))
+    if wrong.is_empty():
+        return []
+    marked = wrong.with_columns(pl.lit(value=True).alias("wrong"))
+    bad = rows.join(marked, on=_OWNER, how="left", maintain_order="left")["wrong"].fill_null(value=False)
+    return [_Fault("mismatched_reference", ", ".join(_OWNER), "this enrolment is another student's",
+                   "Correct one of the two.", pl.lit(bad))]  # fmt: skip
 
 
 def _set_aside(frame: pl.DataFrame, aside: pl.Series, faults: Mapping[_Fault, pl.Series], first_row: int) -> pl.DataFrame:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SOURCE_NAMES = ("oulad", "tables")
 AUDIENCE_NAMES = ("teacher", "counselor", "scientist", "family")
-TARGET_NAMES = ("dropout", "course_failure", "learning_gap")
+TARGET_NAMES = ("dropout", "course_failure", "chronic_absence", "learning_gap")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -118,14 +118,16 @@ _PATH = click.argument("path", type=click.Path(path_type=Path))
 
 
 def _date(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
-    def one(text: str) -> date:
-        try:
-            return date.fromisoformat(text)
-        except ValueError:
-            raise click.BadParameter(f"{text} is not a date of the form YYYY-MM-DD") from None
-
     if value is None:
         return None
+    from features.validation import day
+
+    def one(text: str) -> date:
+        found = day(text)
+        if found is None:
+            raise click.BadParameter(f"{text} is not a date of the form YYYY-MM-DD")
+        return found
+
     return tuple(map(one, value)) if isinstance(value, tuple) else one(value)
 
 
@@ -247,7 +249,7 @@ def train(settings: Settings, say: Say, source: str, path: Path, targets: tuple[
     records, source_told = _records(settings, say, source, path)
     with say.progress("training") as step:
         results = training.train(
-            records, targets or TARGET_NAMES, told, test_from, source_told.pass_mark, _registry(settings), progress=step
+            records, targets, told, test_from, source_told.pass_mark, _registry(settings), progress=step
         )
     for one in results:
         say.result(one.as_dict())
@@ -379,14 +381,10 @@ def keys(settings: Settings, say: Say) -> None:
 @command(click.argument("key_id"))
 def revoke(settings: Settings, say: Say, key_id: str) -> None:
     """Revoke an API key; servers forget it within half a minute."""
-    from features.problems import NotFound
     from serving.cases.database import open_database
-    from serving.cases.keys import list_keys, revoke_key
+    from serving.cases.keys import revoke_key
 
-    db = open_database(settings.database_url)
-    if key_id not in {one.id for one in list_keys(db, settings.tenant)}:
-        raise NotFound(f"The tenant {settings.tenant} has no key {key_id}. `homeroom keys` lists those it has.")
-    revoke_key(db, key_id)
+    revoke_key(open_database(settings.database_url), settings.tenant, key_id)
     say.lines(f"Key {key_id} is revoked.")
     say.result({"revoked": key_id})
 

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from features import tenants
 from features.problems import Problem, Refused
 
 #: The tables of ``homeroom.toml``, and what is set outside of any.
 SECTIONS = ("source", "train", "score", "serve")
 PLAIN = ("tenant", "database_url", "mlflow_uri")
-
-#: What a tenant may be called.
-TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 TEMPLATE = """# Homeroom's settings. Every key has a default; an unknown key is refused.
 # Any of them can be given for one command: homeroom train --set source.marking_lag_days=0 ...
@@ -118,10 +115,8 @@ def read(home: str | None = None, sets: Sequence[str] = ()) -> Settings:
         for key, value in given.items()
         if not isinstance(value, dict if key in SECTIONS else str)
     ]  # fmt: skip
-    if not problems and not TENANT.fullmatch(given.get("tenant", "default")):
-        # It names folders and registered models: a tenant called ../lincoln would read another one's records.
-        hint = "Use at most 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit."
-        problems.append(Problem("settings", "tenant", "this cannot be a tenant's key", hint))
+    if not problems and not tenants.NAME.fullmatch(given.get("tenant", "default")):
+        problems.append(Problem("settings", "tenant", "this cannot be a tenant's key", tenants.HINT))
     if problems:
         raise Refused(problems, "The settings were refused")
     return Settings(folder, given)

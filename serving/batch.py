@@ -32,7 +32,7 @@ _REASONS = pl.List(pl.Struct({"concept": pl.String, "feature": pl.String, "value
                               "text": pl.String}))  # fmt: skip
 
 #: Changes when parts are written in another way, so that a run never takes up parts of another release.
-FORMAT = 2
+FORMAT = 3
 
 #: The columns of a scored list.
 SCHEMA: Mapping[str, Any] = {

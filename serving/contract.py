@@ -36,8 +36,8 @@ class Desk(Protocol):
 
     Every method may be called from several threads at once. A :class:`~features.problems.Refused` becomes 422 with
     all its problems, :class:`NoModel` 503, :class:`NotYours` 403, any other :class:`~features.problems.NotFound` 404,
-    with the words of the error as the message; they go to the sender of the request and to nobody else. Anything
-    else becomes a 500 that says nothing.
+    with the words of the error as the message; they go to the sender of the request and to nobody else.
+    :class:`~features.problems.Unavailable` becomes a 503 without its words, and anything else a 500 that says nothing.
     """
 
     def score(self, body: dict[str, object], tenant: str, audience: str) -> dict[str, object]:

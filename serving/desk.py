@@ -156,7 +156,9 @@ class Desk:
 
     def example(self) -> None:
         """Score the example of the reference, for whichever tenant has models."""
-        tenant = next(iter(self._registry("").tenants()), "default")
+        ready = (tenant for tenant, shelf in list(self._shelves.items()) if shelf.models)
+        # The registry is asked only where nothing is loaded: a server with models stays ready while it is away.
+        tenant = next(ready, None) or next(iter(self._registry("").tenants()), "default")
         self.score(dict(SCORE_EXAMPLE), tenant, "teacher")
 
     # -- what it is worked on with ---------------------------------------------------------------------------

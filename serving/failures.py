@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import orjson
 
-from features.problems import NotFound, Problem, Refused
+from features.problems import NotFound, Problem, Refused, Unavailable
 from serving.contract import NoModel, NotYours
 
 log = logging.getLogger("homeroom.serving")
@@ -137,6 +137,13 @@ def failure_of_error(error: Exception, request_id: str) -> Failure:
             return Failure(403, "not_yours", str(error), "Ask with a key of the school that it belongs to.")
         case NotFound():
             return Failure(404, "not_found", str(error), "Check the name; GET /docs.json lists the addresses.")
+        case Unavailable():
+            # Its words name folders and addresses of the operator's, who finds the places in the log.
+            log.error("Request %s failed: %s", request_id, places(error))
+            return Failure(
+                503, "unavailable", "The models cannot be reached at the moment.", "Try again in a moment.",
+                headers=MappingProxyType({"Retry-After": "10"}),
+            )  # fmt: skip
         case _:
             log.error("Request %s failed: %s", request_id, places(error))
             return _our_fault(request_id)

@@ -17,7 +17,6 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import date
 from time import perf_counter
 from types import TracebackType
 from typing import Literal, Protocol
@@ -28,6 +27,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.problems import Problem, Refused, shape_of
+from features.validation import day
 from serving.cases.keys import ApiKey
 from serving.contract import ServeSettings
 from serving.failures import (
@@ -54,14 +54,12 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "no-referrer",
 }
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-
 
 def check_score(body: Mapping[str, object], settings: ServeSettings) -> list[Problem]:
     """Return what is wrong with the outer form of a request to score records; their content is the desk's to judge."""
     problems = []
     as_of = body.get("as_of")
-    if not isinstance(as_of, str) or not _is_day(as_of):
+    if not isinstance(as_of, str) or day(as_of) is None:
         problems.append(
             Problem(
                 "as_of",
@@ -395,16 +393,6 @@ def _nothing_more(receive: Receive) -> Receive:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     return replay
-
-
-def _is_day(text: str) -> bool:
-    if not _DAY.fullmatch(text):
-        return False
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_list(body: Mapping[str, object], name: str, kind: type, wanted: str, most: int) -> list[Problem]:

@@ -20,7 +20,7 @@ import polars as pl
 from features.problems import Problem, Refused
 from features.records import EVER, SchoolRecords, with_versions
 from features.tables import TABLES, Table
-from features.validation import LONGEST, MISSING, YEARS, check
+from features.validation import LONGEST, MISSING, YEARS, check, day
 from serving.answers import Student
 
 #: What a student may send, and what the school may.
@@ -124,11 +124,10 @@ def _problem(code: str, where: str, problem: str, hint: str) -> Problem:
 def _day(body: Mapping[str, Any], name: str, problems: list[Problem]) -> date | None:
     if body.get(name) is None:
         return None
-    try:
-        return date.fromisoformat(str(body[name]))
-    except ValueError:
+    found = day(str(body[name]))
+    if found is None:
         problems.append(_problem("bad_value", name, "this is not a date", "Write dates as YYYY-MM-DD."))
-        return None
+    return found
 
 
 def _students(
@@ -219,7 +218,8 @@ def _frame(
     known: dict[str, Set[str]] = {"students": {str(who.get("student_id")) for _, who in members}, **school.known}
     known["enrolments"] = {key for _, who in members for key in _keys(who.get("enrolments"), "enrolment_id")}
     unknown = frozenset({"organisations", "terms"} | ({"sections"} if "sections" not in school.frames else set()))
-    return _checked(_without_references(TABLES[name], unknown), columns, places, known, tenant, problems)
+    owners = {key: str(who.get("student_id")) for _, who in members for key in _keys(who.get("enrolments"), "enrolment_id")}
+    return _checked(_without_references(TABLES[name], unknown), columns, places, known, tenant, problems, owners)
 
 
 def _only(who: Mapping[str, Any], table: str, key: str) -> dict[str, str]:
@@ -284,7 +284,7 @@ class _Rows:
 
 def _checked(
     table: Table, columns: dict[str, list[Any]], places: Sequence[str], known: Mapping[str, Set[str]], tenant: str,
-    problems: list[Problem],
+    problems: list[Problem], owners: Mapping[str, str] = MappingProxyType({}),
 ) -> _Rows:  # fmt: skip
     """Return a typed frame, or what could be kept of it and the problems.
 
@@ -293,13 +293,14 @@ def _checked(
     """
     if not places:
         return _Rows(_empty(table.name))
-    quick = _quick(table, columns, known, tenant)
+    quick = _quick(table, columns, known, tenant, owners)
     if quick is not None:
         return quick
     frame = pl.DataFrame({name: [_text(value) for value in values] for name, values in columns.items()},
                          schema=dict.fromkeys(columns, pl.String))  # fmt: skip
     references = {name: pl.Series(sorted(keys), dtype=pl.String) for name, keys in known.items()}
-    checked = check(frame, table, table.name, references)
+    whose = pl.DataFrame({"enrolment_id": list(owners), "student_id": list(owners.values())})
+    checked = check(frame, table, table.name, references, owners=whose if owners else None)
     for problem in checked.problems:
         place = places[problem.row - 2] if problem.row is not None else table.name
         problems.append(Problem(problem.code, f"{place}.{problem.column}", problem.problem, problem.hint,
@@ -335,7 +336,7 @@ _EVER = EVER.toordinal() - _EPOCH
 
 
 def _quick(  # noqa: PLR0911, PLR0912 (a list of quick looks, each with its own way out)
-    table: Table, columns: Mapping[str, list[Any]], known: Mapping[str, Set[str]], tenant: str
+    table: Table, columns: Mapping[str, list[Any]], known: Mapping[str, Set[str]], tenant: str, owners: Mapping[str, str]
 ) -> _Rows | None:
     """Return the typed rows where a quick look finds nothing wrong, else None.
 
@@ -373,6 +374,10 @@ def _quick(  # noqa: PLR0911, PLR0912 (a list of quick looks, each with its own 
             values = [days[value] for value in values]
         found[column.name] = values
     rows = len(next(iter(found.values())))
+    if owners and "enrolment_id" in found:
+        pairs = set(zip(found["enrolment_id"], found["student_id"], strict=True))
+        if any(owners.get(enrolment) != student for enrolment, student in pairs):
+            return None
     event = found.get(table.event, [None] * rows)
     known_on = [_EVER if day is None else day + table.lag_days for day in event]
     if "known_on" in columns:

@@ -152,7 +152,7 @@ def score(
         by_concept: dict[str, float] = {}
         for name, concept in zip(inputs, concepts, strict=True):
             by_concept[concept] = by_concept.get(concept, 0.0) + contributions[name]
-        medians = _medians(table, keys["section_id"], keys["as_of"], compared, settings)
+        medians = _medians(table, keys["peers"], keys["as_of"], compared, settings)
         known = {
             "model": model, "student_id": keys["student_id"], "enrolment_id": keys["enrolment_id"],
             "section_id": keys["section_id"], "skill_id": keys["skill_id"], "as_of": keys["as_of"], "status": status,
@@ -203,11 +203,11 @@ def _status(
 
 
 def _medians(
-    table: FeatureTable, section: str | None, as_of: date, features: Sequence[str], settings: Scoring
+    table: FeatureTable, peers: str | None, as_of: date, features: Sequence[str], settings: Scoring
 ) -> dict[str, float]:
-    if section is None:
+    if peers is None:
         return {}
-    day = table.norms.newest(section, as_of, settings.norms_stale_after_days)
+    day = table.norms.newest(peers, as_of, settings.norms_stale_after_days)
     if day is None:
         return {}
-    return table.norms.medians(section, day, features)
+    return table.norms.medians(peers, day, features)

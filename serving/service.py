@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from features.problems import Unavailable
 from serving.cases.keys import Keyring
 from serving.contract import Desk, NoModel, ServeSettings, open_chosen_desk
 from serving.failures import Failure, log, silence_values
@@ -148,6 +149,8 @@ class Homeroom:
             self.desk.example()  # the first score of a process is slow, and no caller should have to wait for it
         except NoModel:
             log.warning("No model has been promoted yet: /score answers 503 and /readyz says so until one is.")
+        except Unavailable as error:
+            log.warning("%s /score answers 503 and /readyz says so until it can.", error)
         silence_values()
         # What is imported and loaded by now stays for good. Walking it again and again in search of garbage is what
         # makes one request in a hundred slow: 150 ms instead of 10 at the 99th percentile.

@@ -7,8 +7,10 @@ reader sees the old whole or the new whole.
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +26,16 @@ from features.records import SchoolRecords
 from features.tables import Grain
 from serving.requests import SCHOOL_TABLES
 
+#: How many scorings are kept. A server goes on reading the one before the newest until it has looked again.
+KEPT = 2
+
+#: After how many days without a new part a scoring that was never finished is given up. Until then it can be resumed.
+ABANDONED_AFTER_DAYS = 7
+
+
+#: How the name begins of a folder that is being removed.
+_REMOVED = ".removed-"
+
 
 @dataclass(frozen=True)
 class Latest:
@@ -38,6 +50,12 @@ class Latest:
     snapshots: Mapping[str, str]
     token: str
     definitions: Mapping[str, str]
+
+    @property
+    def holds(self) -> dict[str, list[str]]:
+        """What lies on disk because of this scoring: folders of snapshots, and norms."""
+        folders = {Path(pattern).parent.name for pattern in self.snapshots.values()}
+        return {"snapshots": sorted(folders), "norms": sorted(set(self.norms.values()))}
 
 
 @dataclass(frozen=True)
@@ -100,7 +118,8 @@ class Store:
         )  # fmt: skip
 
     def name_latest(self, latest: Latest) -> None:
-        """Make a scoring the newest, in one step."""
+        """Make a scoring the newest, in one step, and then remove those that nobody needs any more."""
+        holds = latest.holds
         content = {
             "as_of": latest.as_of.isoformat(),
             "data_through": latest.data_through.isoformat() if latest.data_through else None,
@@ -108,10 +127,45 @@ class Store:
             "snapshots": dict(latest.snapshots),
             "token": latest.token,
             "definitions": dict(latest.definitions),
+            "finished": [holds, *(one for one in self._finished() if one["snapshots"] != holds["snapshots"])],
         }
         building = self.folder / f".latest-{os.getpid()}.json"
         building.write_text(json.dumps(content, indent=1, sort_keys=True))
         building.replace(self.folder / "latest.json")
+        self._remove_older()
+
+    def _finished(self) -> list[dict[str, list[str]]]:
+        """Return what every scoring holds that was finished and is not yet removed, the newest first."""
+        try:
+            found: dict[str, Any] = json.loads((self.folder / "latest.json").read_text())
+        except FileNotFoundError:
+            return []
+        return [one for one in found.get("finished", []) if any((self._snapshots / name).exists() for name in one["snapshots"])]
+
+    @property
+    def _snapshots(self) -> Path:
+        return self.folder / "snapshots"
+
+    def _remove_older(self) -> None:
+        """Remove everything but the newest scoring and the one before it.
+
+        A scoring that was never finished may be under way in another process, or be resumed: what it has written
+        stays for a week.
+        """
+        finished = self._finished()
+        named = {kind: {name for one in finished[:KEPT] for name in one[kind]} for kind in ("snapshots", "norms")}
+        older = {kind: {name for one in finished[KEPT:] for name in one[kind]} for kind in ("snapshots", "norms")}
+        given_up = _written(self.folder / "latest.json") - ABANDONED_AFTER_DAYS * 86_400
+        # Snapshots last: a scoring is in the list for as long as its folder is there.
+        for path in self.norms_folder.glob("*.parquet"):
+            if path.stem not in named["norms"] and (path.stem in older["norms"] or _written(path) < given_up):
+                path.unlink(missing_ok=True)
+        for folder in filter(Path.is_dir, self._snapshots.glob("*")):
+            if folder.name not in named["snapshots"] and (folder.name in older["snapshots"] or _written(folder) < given_up):
+                # Under another name first: a run must never go on from half of a scoring's parts.
+                folder.replace(self._snapshots / f"{_REMOVED}{folder.name.removeprefix(_REMOVED)}")
+        for folder in self._snapshots.glob(f"{_REMOVED}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def norms(self, latest: Latest) -> dict[Grain, Norms]:
         """Return the norms of a scoring by unit."""
@@ -121,3 +175,11 @@ class Store:
     def snapshot(self, latest: Latest, target: str) -> pl.LazyFrame:
         """Return the feature rows of a scoring for a target, lazily."""
         return pl.scan_parquet(self.folder / latest.snapshots[target])
+
+
+def _written(path: Path) -> float:
+    """Return when something was last written, by the disk's clock; never where it has just gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf

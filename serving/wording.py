@@ -80,7 +80,7 @@ def unknowns(risk: Risk) -> list[str]:
         if facts and all(risk.values.get(name) is None for name in facts):
             found.append(sentence)
     if not risk.medians:
-        found.append("How the class stands is not known here, so nothing is compared with it.")
+        found.append(f"How the {_group(risk)} stands is not known here, so nothing is compared with it.")
     return found
 
 
@@ -151,6 +151,11 @@ def _on_side(feature: Feature, value: float, other: float, direction: Direction)
     return on_side(value, other) and _said(feature, value) != _said(feature, other)
 
 
+def _group(risk: Risk) -> str:
+    """Return the group beside which the student is seen: a stay of many classes is seen beside the year group."""
+    return "year group" if risk.section_id is None else "class"
+
+
 def _said(feature: Feature, value: float) -> str:
     return fill(feature.words.says_other, {"value": value})
 
@@ -163,7 +168,7 @@ def _sentence(risk: Risk, feature: Feature, value: float, compared: Mapping[str,
         label = feature.words.earlier_label
         parts.append(f"{label[:1].upper()}{label[1:]}: {_said(feature, compared['own_earlier'])}.")
     if "class_median" in compared:
-        parts.append(f"The middle of the class: {_said(feature, compared['class_median'])}.")
+        parts.append(f"The middle of the {_group(risk)}: {_said(feature, compared['class_median'])}.")
     return " ".join(parts)
 
 

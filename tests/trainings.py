@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from training.train import PARAMETERS, Training
 
+#: What the large example school has records for; it takes no attendance.
+COURSE_TARGETS = ("dropout", "course_failure", "learning_gap")
+
 #: One thread: two on a machine whose cores are busy take twenty times as long as one.
 _ONE_THREAD = {**PARAMETERS, "num_threads": 1}
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from features.catalog import Catalog
-from features.problems import NotFound, Problem, Refused
+from features.problems import NotFound, Problem, Refused, Unavailable
 from training.trained import TrainedModel
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -25,6 +27,9 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 #: What a logged model says it needs. Naming it saves 3 s: MLflow would else infer it in a subprocess.
 _NEEDS = ["lightgbm>=4.7", "numpy>=2.2"]
+
+#: Whose errors mean that the registry is broken: MLflow lets those of its database through as they are.
+_BENEATH = frozenset({"mlflow", "sqlalchemy", "alembic", "requests"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,10 @@ class Version:
 
 @dataclass(frozen=True)
 class Registry:
-    """Models of one tenant. ``folder`` holds MLflow's database and files, unless ``uri`` names a server."""
+    """Models of one tenant. ``folder`` holds MLflow's database and files, unless ``uri`` names a server.
+
+    Every method raises :class:`~features.problems.Unavailable` where the registry cannot be reached or read.
+    """
 
     folder: Path
     tenant: str = "default"
@@ -62,6 +70,12 @@ class Registry:
     def _name(self, target: str) -> str:
         return f"{self.tenant}-{target}"
 
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        where = "The MLflow server" if self.uri else f"The registry of models in the folder {self.folder.name}"
+        with _quiet(), _Reported(where):
+            yield
+
     def record(
         self, model: TrainedModel, metrics: Mapping[str, float], parameters: Mapping[str, Any],
         plots: Mapping[str, bytes], tags: Mapping[str, str], passed_gate: bool,
@@ -74,7 +88,7 @@ class Registry:
             the version and the run's identifier.
 
         """
-        with _quiet():
+        with self._asking():
             import mlflow
             import mlflow.lightgbm
             from mlflow.entities import Metric, Param, RunTag
@@ -82,9 +96,7 @@ class Registry:
             client = self._client
             mlflow.set_tracking_uri(client.tracking_uri)
             mlflow.set_registry_uri(client.tracking_uri)
-            experiment = client.get_experiment_by_name(self.tenant)
-            where = None if self.uri else (self.folder / "artifacts").resolve().as_uri()
-            number = experiment.experiment_id if experiment else client.create_experiment(self.tenant, where)
+            number = self._experiment(client)
             target = model.target.name
             with mlflow.start_run(experiment_id=number, run_name=target) as run:
                 moment = int(run.info.start_time)
@@ -116,7 +128,7 @@ class Registry:
 
     def versions(self, target: str | None = None) -> list[Version]:
         """Return every registered version, newest first, of one target or of all."""
-        with _quiet():
+        with self._asking():
             client = self._client
             found = []
             for model in client.search_registered_models():
@@ -138,41 +150,61 @@ class Registry:
 
         Raises:
             NotFound: there is no such version, or none has been promoted.
-            Refused: a feature's definition has changed since it was trained.
+            Refused: a feature's definition has changed since it was trained, or a file is not as it was written.
 
         """
-        with _quiet():
+        with self._asking():
             from mlflow.exceptions import MlflowException
 
             client = self._client
-            try:
-                if version == "champion":
-                    found = client.get_model_version_by_alias(self._name(target), "champion")
-                else:
-                    found = client.get_model_version(self._name(target), version)
-                folder = client.download_artifacts(found.run_id, "bundle")
-            except MlflowException:
+            number = self.champion(target) if version == "champion" else version
+            run = None if number is None else self._run_of(client, target, number)
+            if number is None or run is None:
                 which = "no version is promoted" if version == "champion" else f"there is no version {version}"
-                raise NotFound(
-                    f"{target}: {which}. Train one with `homeroom train`, then `homeroom promote {target} VERSION`."
-                ) from None
-        return TrainedModel.read(Path(folder), code, str(found.version))
+                raise NotFound(f"{target}: {which}. Train one with `homeroom train`, then `homeroom promote {target} VERSION`.")
+            # MLflow keeps absolute addresses; a state folder that was moved or restored elsewhere has the files here.
+            folder = self.folder / "artifacts" / run / "artifacts" / "bundle"
+            if self.uri or not folder.is_dir():
+                try:
+                    folder = Path(client.download_artifacts(run, "bundle"))
+                except (OSError, MlflowException) as error:
+                    raise Unavailable(
+                        f"{target}: version {number} is registered, but its files cannot be fetched. Restore the folder "
+                        f"artifacts/{run} from a copy, or train the model again."
+                    ) from error
+        return TrainedModel.read(folder, code, number)
 
     def tenants(self) -> list[str]:
         """Return the tenants that have a registered model."""
-        with _quiet():
+        with self._asking():
             names = [model.name for model in self._client.search_registered_models()]
             return sorted({name.rpartition("-")[0] for name in names})
 
     def champion(self, target: str) -> str | None:
         """Return the version that serves, or None. Cheap enough to poll."""
-        with _quiet():
-            from mlflow.exceptions import MlflowException
+        with self._asking():
+            client, name = self._client, self._name(target)
+            # Not by the alias itself: one that is missing has the same error code as an address that is misspelt.
+            model = _or_none(lambda: client.get_registered_model(name))
+            version = None if model is None else model.aliases.get("champion")
+            return None if version is None else str(version)
 
-            try:
-                return str(self._client.get_model_version_by_alias(self._name(target), "champion").version)
-            except MlflowException:
-                return None
+    def _run_of(self, client: Any, target: str, version: str) -> str | None:
+        """Return the run that made a version, or None where there is no such version."""
+        if not version.isdecimal():  # MLflow would call it an invalid parameter, which is no answer
+            return None
+        found = _or_none(lambda: client.get_model_version(self._name(target), version))
+        return None if found is None else str(found.run_id)
+
+    def _experiment(self, client: Any) -> str:
+        """Return the experiment that runs are recorded under, whose files lie in this folder."""
+        where = None if self.uri else (self.folder / "artifacts").resolve().as_uri()
+        found = client.get_experiment_by_name(self.tenant)
+        if found is not None and where is not None and found.artifact_location != where:
+            # The folder was moved, and MLflow can change an experiment's name but not its address.
+            client.rename_experiment(found.experiment_id, f"{self.tenant} (moved, {found.experiment_id})")
+            found = None
+        return str(client.create_experiment(self.tenant, where) if found is None else found.experiment_id)
 
     def promote(self, target: str, version: str, despite_gate: str = "") -> None:
         """Let a version serve. One that failed its gate needs a reason, which is kept with it.
@@ -194,7 +226,7 @@ class Registry:
                 ],
                 "The version stays a candidate",
             )  # fmt: skip
-        with _quiet():
+        with self._asking():
             client, name = self._client, self._name(target)
             before = self.champion(target)
             if before and before != version:
@@ -206,7 +238,7 @@ class Registry:
 
     def rollback(self, target: str) -> str:
         """Let the version serve that served before, and return it; raise :class:`NotFound` where there was none."""
-        with _quiet():
+        with self._asking():
             client, name = self._client, self._name(target)
             if self.champion(target) is None:
                 raise NotFound(f"{target}: no version is promoted, so there is nothing to go back from.")
@@ -225,6 +257,34 @@ def signature(catalog: Catalog) -> Any:
 
     inputs = Schema([ColSpec("double", name, required=False) for name in catalog.inputs])
     return ModelSignature(inputs=inputs, outputs=Schema([ColSpec("double")]))
+
+
+def _or_none(ask: Callable[[], Any]) -> Any:
+    """Return an answer of MLflow's, or None where it says that what was asked for does not exist."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return ask()
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+class _Reported:
+    """Where errors of MLflow, its database and its files become :class:`~features.problems.Unavailable`."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _BENEATH:
+            first = str(error).strip().partition("\n")[0][:200]
+            said = re.sub(r"//[^/@\s]*@", "//", first)  # an address may hold a password
+            raise Unavailable(f"{self._where} cannot be reached or read: {said}") from error
 
 
 @contextmanager

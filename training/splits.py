@@ -1,6 +1,8 @@
 """Who teaches the model and who judges it, by time.
 
-The outcome of every training row is known before the first test day, and nobody is in both. What is left for
+The outcome of every training row is known before the first test day, and nobody is in both. Where the same students
+come back year after year, leaving out everybody of the test would leave nobody to learn from: then a third of the
+students is held out of training and the test is made of them alone. What is left for
 calibration and gate must be disjoint from fit and test: a later closed term where there is one, else cross-fitting
 over folds of students within the only closed term, and then the card says so.
 """
@@ -20,6 +22,10 @@ from features.problems import Problem, Refused
 
 Rows = npt.NDArray[np.bool_]
 
+#: Where leaving out the test's students would cost more of the closed rows than this, a third of all is held out.
+MOST_LEFT_OUT = 0.5
+HELD_OUT_PARTS = 3
+
 #: A term with fewer labelled rows of either kind cannot judge anything.
 LEAST_OF_EACH = 50
 
@@ -29,7 +35,8 @@ class Split:
     """Masks over the rows of a feature table.
 
     ``calibrate`` is None where a single closed term was there: calibration and gate then use predictions of models
-    that did not see the student (``folds`` numbers each row's fold, by student).
+    that did not see the student (``folds`` numbers each row's fold, by student). ``apart`` counts the closed rows left
+    out of training because their students are in the test; ``held_out`` tells that these are a third of all students.
     """
 
     fit: Rows
@@ -39,6 +46,7 @@ class Split:
     test_from: date
     test_to: date
     apart: int
+    held_out: bool = False
 
     @property
     def cross_fitted(self) -> bool:
@@ -46,7 +54,10 @@ class Split:
         return self.calibrate is None
 
 
-def by_time(keys: pl.DataFrame, labels: pl.DataFrame, terms: pl.DataFrame, test_from: date | None, folds: int) -> Split:
+def by_time(
+    keys: pl.DataFrame, labels: pl.DataFrame, terms: pl.DataFrame, test_from: date | None, folds: int,
+    judged: Rows | None = None,
+) -> Split:  # fmt: skip
     """Split rows at ``test_from``.
 
     Args:
@@ -56,6 +67,8 @@ def by_time(keys: pl.DataFrame, labels: pl.DataFrame, terms: pl.DataFrame, test_
         test_from: the first day of the test; the first term that begins on or after it is the test. By default
             the latest term whose outcomes are known.
         folds: number of folds of students for cross-fitting.
+        judged: the rows that may be judged on; all by default. The first of the test's is the day by which a training
+            outcome must be known.
 
     Raises:
         Refused: no term begins on or after the date, or no outcome was known before it.
@@ -74,9 +87,14 @@ def by_time(keys: pl.DataFrame, labels: pl.DataFrame, terms: pl.DataFrame, test_
         raise _refused("no term begins on or after the first test day", "Give an earlier --test-from.")
     first = later["starts_on"].min()
     in_test = rows["term_id"].is_in(later.filter(pl.col("starts_on") == first)["term_id"].implode()).to_numpy()
-    test = in_test & labelled
-    closed = (rows["known_on"] < test_from).fill_null(value=False).to_numpy() & labelled & ~in_test
+    test = in_test & labelled if judged is None else in_test & labelled & judged
+    begins = max(test_from, rows.filter(pl.Series(test))["as_of"].min() or test_from)
+    closed = (rows["known_on"] < begins).fill_null(value=False).to_numpy() & labelled & ~in_test
     tested = rows["student_id"].is_in(rows.filter(pl.Series(test))["student_id"].unique().implode()).to_numpy()
+    held_out = bool((closed & tested).sum() > MOST_LEFT_OUT * closed.sum())
+    if held_out:
+        tested = fold_of(rows["student_id"], HELD_OUT_PARTS, "held out") == 0
+        test &= tested
     fit = closed & ~tested
     label = rows["label"].fill_null(0).to_numpy().astype(bool)
     if not _enough(label, fit):
@@ -88,7 +106,7 @@ def by_time(keys: pl.DataFrame, labels: pl.DataFrame, terms: pl.DataFrame, test_
         raise _refused("no outcome of the test term is on record", "Give an earlier --test-from.")
     fit, calibrate = _apart(rows, label, fit, starts)
     return Split(fit, calibrate, test, fold_of(rows["student_id"], folds), first,  # type: ignore[arg-type]
-                 rows.filter(pl.Series(test))["as_of"].max(), int((closed & tested).sum()))  # type: ignore[arg-type]  # fmt: skip
+                 rows.filter(pl.Series(test))["as_of"].max(), int((closed & tested).sum()), held_out)  # type: ignore[arg-type]  # fmt: skip
 
 
 def _apart(rows: pl.DataFrame, label: Rows, closed: Rows, starts: pl.DataFrame) -> tuple[Rows, Rows | None]:
@@ -115,10 +133,10 @@ def _enough(label: Rows, rows: Rows) -> bool:
     return min(positives, int(rows.sum()) - positives) >= LEAST_OF_EACH
 
 
-def fold_of(students: pl.Series, folds: int) -> npt.NDArray[np.int64]:
-    """Return each row's fold, the same for all rows of a student and on every machine."""
+def fold_of(students: pl.Series, folds: int, purpose: str = "fold") -> npt.NDArray[np.int64]:
+    """Return each row's fold, the same for all rows of a student and on every machine, and another for each purpose."""
     unique: Sequence[str] = students.unique().to_list()
-    numbers = {student: zlib.crc32(f"fold:{student}".encode()) % folds for student in unique}
+    numbers = {student: zlib.crc32(f"{purpose}:{student}".encode()) % folds for student in unique}
     return students.replace_strict(numbers, return_dtype=pl.Int64).to_numpy()
 
 

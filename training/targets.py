@@ -16,6 +16,17 @@ import polars as pl
 from features.records import Cohort, SchoolRecords
 from features.tables import GRAIN_KEYS, Grain
 
+#: How long after a stay a student may come back: by then (1 October, for a school year that ends in June) whoever did
+#: not come back has left.
+BACK_WITHIN_DAYS = 120
+
+#: Exits by which a student leaves school, unless a new stay begins soon after; and those that leave the question open.
+LEAVING = ("dropout", "withdrawn", "expelled")
+
+#: How much of a year's school days missed is called chronic, and from how many days on a year is judged: the
+#: definition of the US Department of Education and of California's CALPADS.
+CHRONIC_SHARE, CHRONIC_LEAST_DAYS = 0.10, 30
+
 #: What a label function returns, beside the cohort's rows in order.
 LABEL_SCHEMA: Mapping[str, pl.DataType] = MappingProxyType({"label": pl.Int8(), "known_on": pl.Date(), "value": pl.Float64()})
 
@@ -26,7 +37,8 @@ class Target:
 
     ``unit`` is what a row is about, ``horizon`` how far ahead the question reaches, in words. ``happened`` and
     ``did_not`` complete "Of 100 students with a similar pattern in earlier courses, 31 ...; 69 ...".
-    ``with_value`` tells that the label comes with a number (an expected score). ``audiences`` may be shown it.
+    ``needs`` are the tables that the label is made of. ``with_value`` tells that it comes with a number (an expected
+    score).
     """
 
     name: str
@@ -36,7 +48,12 @@ class Target:
     happened: str
     did_not: str
     label: Callable[[SchoolRecords, Cohort, float], pl.DataFrame]
+    needs: tuple[str, ...]
     with_value: bool = False
+
+    def possible(self, records: SchoolRecords) -> bool:
+        """Whether the school sent every table that the label is made of."""
+        return all(records.holds(table) for table in self.needs)
 
     def labels(self, records: SchoolRecords, cohort: Cohort, pass_mark: float, known_by: date | None = None) -> pl.DataFrame:
         """Return ``label`` (1, 0 or null), ``known_on`` and ``value`` for each row of the cohort, in order.
@@ -58,19 +75,26 @@ class Target:
 
 
 def _outcomes(records: SchoolRecords) -> pl.LazyFrame:
-    """Return each course's outcome as it was first decided, with the day it became known."""
+    """Return the outcome of each class and grading period as it was first decided, with the day it became known."""
+    periods = records.labels("terms").filter(~pl.col("deleted")).select("term_id", period_ends="ends_on").unique("term_id")
     return (
         records.labels("outcomes")
         .filter(~pl.col("deleted"))
         .sort("known_on")
-        .group_by("enrolment_id", "section_id", maintain_order=True)
+        .group_by("enrolment_id", "section_id", "term_id", maintain_order=True)
         .agg(pl.col("result").first(), pl.col("known_on").first())
+        .join(periods, on="term_id")
+        .sort("period_ends")
     )
 
 
 def _by_outcome(records: SchoolRecords, cohort: Cohort, positive: tuple[str, ...]) -> pl.DataFrame:
-    keys = ["enrolment_id", "section_id"]
-    joined = cohort.frame.lazy().join(_outcomes(records), on=keys, how="left", maintain_order="left")
+    """Label rows by the outcome of the grading period that is running on the as-of date."""
+    asked = cohort.frame.lazy().with_row_index("row").sort("as_of")
+    joined = asked.join_asof(
+        _outcomes(records), left_on="as_of", right_on="period_ends", by=["enrolment_id", "section_id"], strategy="forward",
+        check_sortedness=False,
+    ).sort("row")  # fmt: skip
     decided = pl.col("result").is_not_null() & (pl.col("result") != "incomplete")
     return joined.select(
         pl.when(decided).then(pl.col("result").is_in(positive).cast(pl.Int8)).alias("label"),
@@ -80,15 +104,125 @@ def _by_outcome(records: SchoolRecords, cohort: Cohort, positive: tuple[str, ...
 
 
 def dropout(records: SchoolRecords, cohort: Cohort, pass_mark: float) -> pl.DataFrame:
-    """Leaves before the planned end: withdrawn after the as-of date, as decided when the course ended."""
+    """Leaves before the planned end, or does not come back after it.
+
+    Where a stay is a year of school, exits say it: a leaving exit without a new stay soon after, or a new stay that was
+    never taken up (``no_show``). Who moved to another school, or of whom nothing is known, has no label: not every
+    exit is a dropout. Where a stay is one course (higher education), the course's outcome says it: withdrawn.
+    """
     del pass_mark
-    return _by_outcome(records, cohort, ("withdrawn",))
+    years = records.labels("terms").filter(pl.col("kind") == "school_year").select("term_id")
+    stays = records.labels("enrolments").join(years, on="term_id", how="semi").select("enrolment_id").unique().collect()
+    if stays.is_empty():
+        return _by_outcome(records, cohort, ("withdrawn",))
+    found = _by_exit(records, cohort)
+    if stays.height == records.labels("enrolments").select(pl.col("enrolment_id").n_unique()).collect().item():
+        return found
+    by_year = cohort.frame["enrolment_id"].is_in(stays["enrolment_id"].implode()).alias("by_year")
+    other = _by_outcome(records, cohort, ("withdrawn",)).select(pl.all().name.prefix("other_"))
+    return found.hstack(other).select(
+        pl.when(by_year).then(pl.col(name)).otherwise(pl.col(f"other_{name}").cast(dtype)).alias(name)
+        for name, dtype in LABEL_SCHEMA.items()
+    )
+
+
+def _by_exit(records: SchoolRecords, cohort: Cohort) -> pl.DataFrame:
+    latest = pl.col("known_on") == pl.col("known_on").max().over("enrolment_id")
+    stays = records.labels("enrolments").filter(latest, ~pl.col("deleted")).unique("enrolment_id")
+    exits = (
+        records.labels("exits").filter(latest, ~pl.col("deleted")).unique("enrolment_id")
+        .select("enrolment_id", "exited_on", "kind", exit_known_on="known_on")
+    )  # fmt: skip
+    ends = (
+        stays.join(exits, on="enrolment_id", how="left")
+        .select("student_id", "enrolment_id", "planned_end_on", "exited_on", "kind", "exit_known_on", "entered_on", "known_on")
+        .with_columns(pl.coalesce("exited_on", "planned_end_on").alias("over_on"))
+    )
+    following = ends.select(
+        "student_id", next_on="entered_on", next_kind="kind", next_exit_known_on="exit_known_on", next_known_on="known_on"
+    )
+    after = (
+        ends.join(following, on="student_id")
+        .filter(pl.col("next_on") > pl.col("entered_on"))
+        .filter((pl.col("next_on") - pl.col("over_on")).dt.total_days().is_between(-30, BACK_WITHIN_DAYS))
+        .sort("next_on")
+        .group_by("enrolment_id", maintain_order=True)
+        .agg(pl.col("next_kind", "next_exit_known_on", "next_known_on").first(), pl.col("next_on").first())
+    )
+    waited = pl.col("over_on").dt.offset_by(f"{BACK_WITHIN_DAYS}d")
+    no_show = pl.col("next_kind") == "no_show"
+    back = pl.col("next_on").is_not_null() & ~no_show.fill_null(value=False)
+    left = pl.col("kind").is_in(LEAVING) & ~back
+    return (
+        cohort.frame.lazy()
+        .join(ends.join(after, on="enrolment_id", how="left"), on="enrolment_id", how="left", maintain_order="left")
+        .select(
+            pl.when(pl.col("kind") == "completed").then(0)
+            .when(back).then(0)
+            .when(left | (no_show & pl.col("kind").is_null())).then(1)
+            .alias("label"),
+            pl.when(pl.col("kind") == "completed").then(pl.col("exit_known_on"))
+            .when(back).then(pl.max_horizontal("next_on", "next_known_on"))
+            .when(left).then(pl.max_horizontal(waited, "exit_known_on"))
+            .otherwise(pl.col("next_exit_known_on"))
+            .alias("known_on"),
+            pl.lit(None, pl.Float64).alias("value"),
+        )
+        .collect()
+    )  # fmt: skip
 
 
 def course_failure(records: SchoolRecords, cohort: Cohort, pass_mark: float) -> pl.DataFrame:
-    """Does not pass the course: fails it or withdraws from it, as the published studies of OULAD count it."""
+    """Does not pass the class in the grading period that is running: fails it or withdraws from it.
+
+    So the published studies of OULAD count it, where the one period is the presentation of the module.
+    """
     del pass_mark
     return _by_outcome(records, cohort, ("fail", "withdrawn"))
+
+
+def chronic_absence(records: SchoolRecords, cohort: Cohort, pass_mark: float) -> pl.DataFrame:
+    """Misses at least a tenth of the school days of the year, whatever the reason; ``value`` is the share missed.
+
+    Home and hospital instruction is presence. A year is judged when attendance is on record to its planned end, for
+    students who stayed and were enrolled on at least 30 school days.
+    """
+    del pass_mark
+    latest = pl.col("known_on") == pl.col("known_on").max()
+    missed = (
+        records.labels("attendance")
+        .filter(latest.over("enrolment_id", "on"))
+        .filter(~pl.col("deleted"), pl.col("mode").fill_null("in_person") != "home_or_hospital")
+        .group_by("enrolment_id").agg(pl.col("absent_share").sum().alias("missed"))
+    )  # fmt: skip
+    days = records.labels("calendar").filter(latest.over("organisation_id", "on"), ~pl.col("deleted"), pl.col("instructional"))
+    reach = records.labels("attendance").select(pl.col("known_on").max()).collect().item()
+    left = records.labels("exits").filter(pl.col("kind") != "completed").select("enrolment_id")
+    stays = (
+        records.labels("enrolments").filter(latest.over("enrolment_id"), ~pl.col("deleted")).unique("enrolment_id")
+        .join(left, on="enrolment_id", how="anti")
+        .filter(pl.col("planned_end_on") <= pl.lit(reach, pl.Date))
+    )  # fmt: skip
+    counted = (
+        stays.select("enrolment_id", "organisation_id", "entered_on", "planned_end_on")
+        .join(days.select("organisation_id", "on"), on="organisation_id")
+        .filter(pl.col("on").is_between(pl.col("entered_on"), pl.col("planned_end_on")))
+        .group_by("enrolment_id", "planned_end_on").agg(pl.len().alias("days"))
+        .filter(pl.col("days") >= CHRONIC_LEAST_DAYS)
+        .join(missed, on="enrolment_id", how="left")
+        .with_columns((pl.col("missed").fill_null(0.0) / pl.col("days")).alias("share"))
+    )  # fmt: skip
+    return (
+        cohort.frame.lazy()
+        .join(counted, on="enrolment_id", how="left", maintain_order="left")
+        .select(
+            (pl.col("share") >= CHRONIC_SHARE).cast(pl.Int8).alias("label"),
+            # The last day's attendance is known a day later.
+            pl.when(pl.col("share").is_not_null()).then(pl.col("planned_end_on").dt.offset_by("1d")).alias("known_on"),
+            pl.col("share").alias("value"),
+        )
+        .collect()
+    )
 
 
 def learning_gap(records: SchoolRecords, cohort: Cohort, pass_mark: float) -> pl.DataFrame:
@@ -122,12 +256,15 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
     {
         target.name: target
         for target in (
-            Target("dropout", "enrolment", "until the planned end of the stay", "leaves before the planned end",
-                   "left before the end", "did not", dropout),
-            Target("course_failure", "section", "until the end of the course", "does not pass the course",
-                   "did not pass the course", "passed", course_failure),
+            Target("dropout", "enrolment", "until the planned end of the stay, and coming back after it",
+                   "leaves before the planned end", "left before the end", "did not", dropout, ("exits",)),
+            Target("course_failure", "section", "until the end of the course or grading period", "does not pass the course",
+                   "did not pass the course", "passed", course_failure, ("outcomes", "terms")),
+            Target("chronic_absence", "enrolment", "until the end of the school year",
+                   "misses a tenth of the school days of the year", "missed a tenth of the year's school days", "did not",
+                   chronic_absence, ("attendance", "calendar")),
             Target("learning_gap", "skill", "until the next evidence of the skill", "next work on the skill is below the mark",
-                   "were below the mark in their next work", "were not", learning_gap, with_value=True),
+                   "were below the mark in their next work", "were not", learning_gap, ("skill_results",), with_value=True),
         )
     }
 )  # fmt: skip

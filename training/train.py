@@ -15,10 +15,11 @@ import polars as pl
 
 from features.catalog import Catalog
 from features.cohort import on_days_of_term
-from features.pipeline import FeatureTable, Memo, build
-from features.records import SchoolRecords, digest_of
+from features.pipeline import FeatureTable, Memo, build, joined
+from features.problems import Problem, Refused
+from features.records import Cohort, SchoolRecords, digest_of
 from features.standard import STANDARD
-from features.tables import GRAIN_KEYS, TABLES
+from features.tables import TABLES
 from training import calibrate, card, evaluate, splits
 from training.baselines import BASELINES, Sample
 from training.model import Trees
@@ -53,17 +54,28 @@ PARAMETERS_OF: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 
 
+#: As-of points to learn on and to be judged on. A course from its first day; a school year from two weeks on, judged
+#: from the day after 1 October, when it is known who came back.
+DAYS_OF: Mapping[bool, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    False: (tuple(range(0, 113, 14)), (0, 14, 28, 56, 84, 112)),
+    True: ((14, 28, *range(42, 239, 28)), (42, 98, 154, 210)),
+}
+
+
 @dataclass(frozen=True)
 class Training:
     """Settings of training.
 
     ``days``: as-of points after a term's start on which the model learns, one model for all. ``judged_days``: those
-    on which it is judged. ``capacity``: share of the students of a day that a school can look at.
+    on which it is judged. Left empty, they are those of :data:`DAYS_OF`, by the kind of term that stays belong to.
+    ``most_rows``: above this, a share of the students (the same for every date) stands for all; classes are measured
+    whole all the same. ``capacity``: share of the students of a day that a school can look at.
     ``norms_hidden``: share of training rows whose place in the class is hidden, so that its absence is learned.
     """
 
-    days: tuple[int, ...] = tuple(range(0, 113, 14))
-    judged_days: tuple[int, ...] = (0, 14, 28, 56, 84, 112)
+    days: tuple[int, ...] = ()
+    judged_days: tuple[int, ...] = ()
+    most_rows: int = 400_000
     capacity: float = 0.10
     folds: int = 3
     trees: int = 250
@@ -108,7 +120,7 @@ class Result:
 
 def train(
     records: SchoolRecords,
-    targets: Sequence[str] = tuple(TARGETS),
+    targets: Sequence[str] = (),
     settings: Training | None = None,
     test_from: date | None = None,
     pass_mark: float = 0.4,
@@ -121,7 +133,7 @@ def train(
 
     Args:
         records: the school's records.
-        targets: names of :data:`~training.targets.TARGETS`.
+        targets: names of :data:`~training.targets.TARGETS`; by default all for which the school sent what it takes.
         settings: see :class:`Training`.
         test_from: first day of the test term; by default that of the latest term with known outcomes.
         pass_mark: share of the best score from which a skill counts as secure.
@@ -132,10 +144,13 @@ def train(
             such a model must do no better than chance.
 
     Raises:
-        Refused: the records cannot be split in time at ``test_from``.
+        Refused: the records cannot be split in time at ``test_from``, or lack a table that a target is made of.
 
     """
-    settings = settings or Training()
+    settings = _with_days(settings or Training(), records)
+    targets = targets or [name for name, one in TARGETS.items() if one.possible(records)]
+    _refuse_impossible(records, targets)
+    catalog = catalog.within(frozenset(records.parts))
     memo: Memo = {}
     results = []
     for name in targets:
@@ -145,7 +160,8 @@ def train(
         table, keys, labels, terms = _rows(records, target, settings, test_from, pass_mark, catalog, memo)
         if shuffle_labels:
             labels = _shuffled(labels, keys, settings.seed)
-        split = splits.by_time(keys, labels, terms, test_from, settings.folds)
+        judged = keys["day"].is_in(settings.judged_days).to_numpy()
+        split = splits.by_time(keys, labels, terms, test_from, settings.folds, judged)
         run = _Run.of(records, target, settings, table, keys, labels, split)
         results.append(_one(run, registry, progress, started))
     return results
@@ -156,18 +172,73 @@ def _rows(
     catalog: Catalog, memo: Memo,
 ) -> tuple[FeatureTable, pl.DataFrame, pl.DataFrame, pl.DataFrame]:  # fmt: skip
     """Return features, keys, labels and terms: every term up to the test, on the days that it is needed for."""
-    terms = records.labels("terms").collect().sort("starts_on")
+    terms = _terms(records)
     if test_from is not None:
         first = terms.filter(pl.col("starts_on") >= test_from)["starts_on"].min()
         terms = terms.filter(pl.col("starts_on") <= first) if first is not None else terms
     days = sorted({*settings.days, *settings.judged_days})
     cohort = on_days_of_term(records, days, target.unit, terms["term_id"].to_list())
-    table = build(records, cohort, catalog, memo=memo)
-    starts = records.labels("sections").collect().select("section_id", "term_id", "course_id")
-    starts = starts.join(terms.select("term_id", term_start="starts_on"), on="term_id")
-    keys = table.frame.select(*GRAIN_KEYS["skill"], "as_of").join(starts, on="section_id", how="left", maintain_order="left")
-    keys = keys.with_columns((pl.col("as_of") - pl.col("term_start")).dt.total_days().alias("day"))
-    return table, keys, target.labels(records, cohort, pass_mark), terms
+    table, kept = _features(records, cohort, catalog, settings, memo)
+    sections = records.labels("sections").select("section_id", "course_id").collect().unique("section_id")
+    stays = records.labels("enrolments").select("enrolment_id", "term_id").unique("enrolment_id").collect()
+    stays = stays.join(terms.select("term_id", term_start="starts_on"), on="term_id")
+    keys = (
+        table.keys.join(sections, on="section_id", how="left", maintain_order="left")
+        .join(stays, on="enrolment_id", how="left", maintain_order="left")
+        # A stay of many classes has no course of its own: its year group stands for it.
+        .with_columns(pl.coalesce("course_id", "peers").alias("course_id"))
+        .with_columns((pl.col("as_of") - pl.col("term_start")).dt.total_days().alias("day"))
+    )
+    return table, keys, target.labels(records, kept, pass_mark), terms
+
+
+def _features(
+    records: SchoolRecords, cohort: Cohort, catalog: Catalog, settings: Training, memo: Memo
+) -> tuple[FeatureTable, Cohort]:
+    """Return the feature table, and the cohort of its rows: all, or those of a share of the students where there are many.
+
+    Norms belong to a class at a date, so whole classes can be built one date at a time and most rows then let go.
+    """
+    share = settings.most_rows / max(len(cohort), 1)
+    if share >= 1:
+        return build(records, cohort, catalog, memo=memo), cohort
+    chosen = splits.fold_of(cohort.frame["student_id"], _PARTS, "sample") < share * _PARTS
+    frame = cohort.frame.with_columns(chosen=pl.Series(chosen))
+    parts, rows = [], []
+    for day in cohort.frame["as_of"].unique().sort():
+        mine = frame.filter(pl.col("as_of") == day)
+        table = build(records, Cohort(mine.drop("chosen"), cohort.unit), catalog)
+        parts.append(table.take(np.flatnonzero(mine["chosen"].to_numpy())))
+        rows.append(mine.filter("chosen").drop("chosen"))
+    return joined(parts), Cohort(pl.concat(rows), cohort.unit)
+
+
+#: Into how many parts students are cut to choose a share of them.
+_PARTS = 10_000
+
+
+def _terms(records: SchoolRecords) -> pl.DataFrame:
+    """Return the terms that stays belong to, in order: of a year, its semesters and its periods, one kind."""
+    used = records.labels("enrolments").select("term_id").unique()
+    return records.labels("terms").join(used, on="term_id", how="semi").collect().unique("term_id").sort("starts_on", "term_id")
+
+
+def _with_days(settings: Training, records: SchoolRecords) -> Training:
+    """Return the settings with as-of points that suit the terms that stays belong to."""
+    days, judged = DAYS_OF["school_year" in _terms(records)["kind"]]
+    return replace(settings, days=settings.days or days, judged_days=settings.judged_days or judged)
+
+
+def _refuse_impossible(records: SchoolRecords, targets: Sequence[str]) -> None:
+    """Refuse targets whose labels are made of tables that the school did not send, all at once."""
+    problems = [
+        Problem("missing_table", table, f"{name} cannot be learned without it", "Send the table, or leave the target out.")
+        for name in targets
+        for table in TARGETS[name].needs
+        if not records.holds(table)
+    ]
+    if problems:
+        raise Refused(problems, "The records do not hold what the targets are made of")
 
 
 @dataclass(frozen=True)
@@ -404,6 +475,9 @@ def _card(
     else:
         calibrated = "Calibration and gate use a closed term later than the one the model was fitted on."
     notes = [f"{split.apart:,} closed rows of students who are also in the test were left out of training."]
+    if split.held_out:
+        notes = [f"Students come back every year, so a third of them was held out: the test is of them, and their "
+                 f"{split.apart:,} closed rows were left out of training."]  # fmt: skip
     new = sorted(set(facts["test"]["courses"]) - set(facts["train"]["courses"]))
     if new:
         notes.append(f"Courses in the test that training never saw: {', '.join(new)}.")

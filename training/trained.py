@@ -1,11 +1,13 @@
 """A model as it is kept and served: trees, the catalogue it was trained on, calibration, and whom it knows.
 
-On disk it is a folder of plain files: ``model.txt`` (LightGBM's text), ``model.json`` (everything else),
-``card.json`` and ``card.md``. Nothing is pickled. Loading refuses a feature whose definition has changed since.
+On disk it is a folder of plain files: ``model.txt`` (LightGBM's text), ``model.json`` (everything else, and the
+SHA-256 of the other files), ``card.json`` and ``card.md``. Nothing is pickled. Loading refuses a feature whose
+definition has changed since, and a file that is not as it was written.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -17,7 +19,7 @@ import numpy.typing as npt
 
 from features.catalog import Catalog
 from features.pipeline import FeatureTable
-from features.problems import NotFound
+from features.problems import NotFound, Problem, Refused
 from training.calibrate import Calibration
 from training.explain import Explainer
 from training.model import Trees
@@ -189,9 +191,13 @@ class TrainedModel:
         """Write the model's files into an existing folder."""
         from training.card import markdown
 
-        (folder / "model.txt").write_text(self.trees.text())
+        files = {
+            "model.txt": self.trees.text(),
+            "card.json": json.dumps(dict(self.card), indent=1),
+            "card.md": markdown(self.card),
+        }
         kept: dict[str, Any] = {
-            "format": 1,
+            "format": 2,
             "target": self.target.name,
             "catalog": self.catalog.cards(),
             "calibration": self.calibration.as_dict(),
@@ -199,11 +205,13 @@ class TrainedModel:
             "bands": dict(self.bands),
         }
         if self.expected is not None:
-            (folder / "expected.txt").write_text(self.expected.trees.text())
+            files["expected.txt"] = self.expected.trees.text()
             kept["expected"] = {key: list(getattr(self.expected, key)) for key in ("edges", "low", "high")}
+        content = {name: text.encode() for name, text in files.items()}
+        kept["sha256"] = {name: hashlib.sha256(raw).hexdigest() for name, raw in content.items()}
+        for name, raw in content.items():
+            (folder / name).write_bytes(raw)
         (folder / "model.json").write_text(json.dumps(kept, indent=1))
-        (folder / "card.json").write_text(json.dumps(dict(self.card), indent=1))
-        (folder / "card.md").write_text(markdown(self.card))
 
     @classmethod
     def read(cls, folder: Path, code: Catalog, version: str = "") -> TrainedModel:
@@ -211,12 +219,12 @@ class TrainedModel:
 
         Raises:
             NotFound: the folder holds no model.
-            Refused: a feature's definition has changed since the model was trained.
+            Refused: a feature's definition has changed since the model was trained, or a file is not as it was written.
 
         """
         if not (folder / "model.json").exists():
             raise NotFound(f"There is no model in {folder.name}.")
-        kept = json.loads((folder / "model.json").read_text())
+        kept = _whole(folder)
         expected = None
         if "expected" in kept:
             parts = {key: tuple(value) for key, value in kept["expected"].items()}
@@ -232,3 +240,28 @@ class TrainedModel:
             expected,
             version,
         )
+
+
+def _whole(folder: Path) -> dict[str, Any]:
+    """Return what ``model.json`` holds; raise :class:`Refused` naming every file that is not as it was written."""
+    try:
+        kept: dict[str, Any] = json.loads((folder / "model.json").read_bytes())
+        # Models of format 1 were written without sums, and are read as they were.
+        sums: dict[str, str] = kept["sha256"] if kept["format"] > 1 else {}
+    except (ValueError, KeyError, TypeError):
+        raise _damaged({"model.json": "it is cut short or was changed"}) from None
+    wrong = {}
+    for name, kept_sum in sums.items():
+        if not (folder / name).is_file():
+            wrong[name] = "this file is missing"
+        elif hashlib.sha256((folder / name).read_bytes()).hexdigest() != kept_sum:
+            wrong[name] = "it was changed or cut short since the model was written"
+    if wrong:
+        raise _damaged(wrong)
+    return kept
+
+
+def _damaged(wrong: Mapping[str, str]) -> Refused:
+    hint = "Restore the model's folder from a copy, promote another version, or train the model again."
+    problems = [Problem("damaged_model", name, problem, hint, file=name) for name, problem in wrong.items()]
+    return Refused(problems, "The model cannot be read as it was written")

@@ -72,7 +72,8 @@ def _check_all(frames: Mapping[str, tuple[str, pl.DataFrame]]) -> dict[str, Chec
         if name not in frames:
             continue
         file, frame = frames[name]
-        checked[name] = check(frame, table, file, known, _rules(name, frame))
+        owners = checked["enrolments"].kept if "enrolments" in checked else None
+        checked[name] = check(frame, table, file, known, _rules(name, frame), owners=owners)
         key = table.natural_key
         if len(key) == 1:
             known[name] = checked[name].kept[key[0]].unique()

@@ -19,6 +19,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from features import tenants
 from features.problems import NotFound, Problem, Refused
 from serving.cases.database import open_database, writing
 from serving.cases.schema import API_KEYS, TENANTS
@@ -58,17 +59,8 @@ class KeyListing:
 
 def create_tenant(db: Engine, tenant: str, name: str = "") -> None:
     """Make the tenant unless it is there. Safe when two processes do it at once."""
-    if not tenant or len(tenant) > 64:
-        raise Refused(
-            [
-                Problem(
-                    "tenant",
-                    "tenant",
-                    "The key of a tenant has 1 to 64 characters",
-                    "Use a short name such as lincoln.",
-                )
-            ]
-        )
+    if not tenants.NAME.fullmatch(tenant):
+        raise Refused([Problem("tenant", "tenant", "this cannot be a tenant's key", tenants.HINT)], "The tenant was not made")
     with db.connect() as connection:
         if connection.execute(select(TENANTS.c.id).where(TENANTS.c.id == tenant)).first():
             return
@@ -147,16 +139,17 @@ def list_keys(db: Engine, tenant: str) -> list[KeyListing]:
         ]
 
 
-def revoke_key(db: Engine, key_id: str) -> None:
-    """Make a key worthless from now on (in a running service: within :class:`Keyring`'s 30 seconds).
+def revoke_key(db: Engine, tenant: str, key_id: str) -> None:
+    """Make a key of a tenant's worthless from now on (in a running service: within :class:`Keyring`'s 30 seconds).
 
-    Revoking twice keeps the first time. Raises :class:`~features.problems.NotFound` for an id that does not exist.
+    Revoking twice keeps the first time. Raises :class:`~features.problems.NotFound` for an id that the tenant does
+    not have, in the same words whether another tenant has it or nobody.
     """
+    theirs = (API_KEYS.c.id == key_id) & (API_KEYS.c.tenant_id == tenant)
     with writing(db) as connection:
-        known = connection.execute(select(API_KEYS.c.id).where(API_KEYS.c.id == key_id)).first()
-        if known is None:
-            raise NotFound(f"There is no key {key_id}")
-        still_good = (API_KEYS.c.id == key_id) & API_KEYS.c.revoked_at.is_(None)
+        if connection.execute(select(API_KEYS.c.id).where(theirs)).first() is None:
+            raise NotFound(f"The tenant {tenant} has no key {key_id}. `homeroom keys` lists those it has.")
+        still_good = theirs & API_KEYS.c.revoked_at.is_(None)
         connection.execute(update(API_KEYS).where(still_good).values(revoked_at=datetime.now(UTC)))
 
 

@@ -20,9 +20,9 @@ SOME = st.lists(st.floats(-1e6, 1e6) | st.integers(-5, 5).map(float), min_size=L
 
 def keys(count: int, section: str | None = "s", day: date = DAY, students: int | None = None) -> pl.DataFrame:
     return pl.DataFrame(
-        {"student_id": [f"p{at % (students or count)}" for at in range(count)], "section_id": [section] * count,
+        {"student_id": [f"p{at % (students or count)}" for at in range(count)], "peers": [section] * count,
          "as_of": [day] * count},
-        schema={"student_id": pl.String, "section_id": pl.String, "as_of": pl.Date},
+        schema={"student_id": pl.String, "peers": pl.String, "as_of": pl.Date},
     )  # fmt: skip
 
 

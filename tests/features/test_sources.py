@@ -72,6 +72,16 @@ def test_a_source_names_an_export_by_its_content(name: str, tmp_path: Path) -> N
 
 
 @EVERY
+def test_what_an_older_reader_made_of_the_same_files_is_not_taken_for_ours(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    EXPORTS[name](tmp_path)
+    before = sources.digest(name, tmp_path, SOURCES[name].settings())
+    monkeypatch.setattr(sources, "FORMAT", sources.FORMAT + 1)
+    assert sources.digest(name, tmp_path, SOURCES[name].settings()) != before
+
+
+@EVERY
 def test_features_can_be_built_from_what_a_source_gives(name: str, tmp_path: Path) -> None:
     records = SchoolRecords.from_frames(reading_of(name, tmp_path).tables)
     everybody = cohort.on_days_of_term(records, [28], "section")
@@ -323,3 +333,13 @@ def test_every_row_of_the_real_data_is_accounted_for(oulad_reading: Reading) -> 
     assert read["studentAssessment"].read == 121_738
     assert oulad_reading.quarantined == 0
     assert oulad_reading.problems == ()
+
+
+def test_a_row_that_names_a_student_and_the_enrolment_of_another_is_set_aside(tmp_path: Path) -> None:
+    frames = example_school.tables()
+    swapped = pl.when(pl.col("enrolment_id") == "ben-autumn").then(pl.lit("ana")).otherwise("student_id").alias("student_id")
+    frames["submissions"] = frames["submissions"].with_columns(swapped)
+    reading = sources.read("tables", example_school.export(tmp_path, frames), Tables())
+    (problem,) = reading.problems
+    assert (problem.code, problem.file) == ("mismatched_reference", "submissions.csv")
+    assert problem.rows == reading.quarantined > 0

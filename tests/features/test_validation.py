@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import example_school
@@ -13,7 +14,7 @@ import pytest
 from features.problems import Problem, Refused
 from features.sources import tables as source
 from features.tables import TABLES, Column, Table
-from features.validation import LONGEST, Account, Rule, check, load, read_files
+from features.validation import LONGEST, Account, Reading, Rule, check, day, load, read_files
 
 PARTY = Table(
     "party",
@@ -117,6 +118,52 @@ def test_a_rule_across_columns_sets_a_row_aside() -> None:
     _, aside, (problem,) = checked({}, {"guest": "g2", "chairs": "0"}, rules=(rule,))
     assert (problem.code, problem.row, problem.value_shape) == ("lonely", 3, "9, x9")
     assert aside["reasons"].to_list() == [["chairs, host: lonely: a host with no chair"]]
+
+
+HANDED_IN = pl.DataFrame(
+    {
+        "student_id": ["ana", "ben", "ana", "cal", None, "zoe"],
+        "enrolment_id": ["ana-1", "ana-1", "ana-2", "nobodys", "ana-1", "ana-1"],
+        "assignment_id": ["a1", "a1", "a2", "a1", "a1", "a1"],
+        "submitted_on": ["2026-05-01"] * 6,
+    }
+)
+OWNERS = pl.DataFrame({"enrolment_id": ["ana-1", "ana-2", "ben-1"], "student_id": ["ana", "ana", "ben"]})
+
+
+def test_a_row_that_names_a_student_and_the_enrolment_of_another_is_set_aside() -> None:
+    known = {"students": pl.Series(["ana", "ben", "cal"]), "enrolments": OWNERS["enrolment_id"]}
+    found = check(HANDED_IN, TABLES["submissions"], "submissions.csv", known, owners=OWNERS)
+    (problem,) = [one for one in found.problems if one.code == "mismatched_reference"]
+    assert (problem.row, problem.rows, problem.column) == (3, 1, "enrolment_id, student_id")
+    assert problem.value_shape == "xxx-9, xxx"
+    assert "ben" not in str(problem)
+    # A key that nobody knows, or none at all, is told as that and not a second time.
+    assert {one.code for one in found.problems} == {
+        "mismatched_reference", "missing_value", "unknown_students", "unknown_enrolments",
+    }  # fmt: skip
+    assert found.kept["student_id"].to_list() == ["ana", "ana"]
+    assert found.quarantined.filter(pl.col("row") == 3)["reasons"].to_list() == [
+        ["enrolment_id, student_id: mismatched_reference: this enrolment is another student's"]
+    ]
+
+
+@pytest.mark.parametrize("table", [t.name for t in TABLES.values() if {"student_id", "enrolment_id"} <= t.schema.keys()])
+def test_every_table_that_names_both_is_looked_at_for_whose_the_enrolment_is(table: str) -> None:
+    row = {column.name: "?" for column in TABLES[table].columns} | {"student_id": "ben", "enrolment_id": "ana-1"}
+    found = check(pl.DataFrame([row]), TABLES[table], table, owners=OWNERS)
+    assert "mismatched_reference" in {problem.code for problem in found.problems}
+    own = check(pl.DataFrame([row | {"student_id": "ana"}]), TABLES[table], table, owners=OWNERS)
+    assert "mismatched_reference" not in {problem.code for problem in own.problems}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["20261113", "2026-W46-5", "2026-11-13T00:00", "2026-11-13 ", "2026-1-13", "0026-11-13", "9999-01-01", "2026-02-30", ""],
+)
+def test_only_year_month_and_day_between_dashes_is_a_date(text: str) -> None:
+    assert day(text) is None
+    assert day("2026-11-13") == date(2026, 11, 13)
 
 
 def test_an_account_that_does_not_add_up_is_a_fault_of_ours() -> None:
@@ -333,3 +380,55 @@ def test_what_is_set_aside_is_written_with_its_reasons_and_can_be_sent_again(tmp
     mended = written.drop("row", "reasons").with_columns(score=pl.lit("5"))
     again = check(mended, TABLES["results"], "results.csv")
     assert again.problems == ()
+
+
+def setting_aside(**files: int) -> Reading:
+    """Return a reading that set aside some rows of some files."""
+    aside = {f"{name}.csv": pl.DataFrame({"row": range(rows), "reasons": [["odd"]] * rows}) for name, rows in files.items()}
+    return Reading({}, (), (), aside)
+
+
+def test_the_quarantine_holds_what_this_reading_set_aside_and_nothing_older(tmp_path: Path) -> None:
+    setting_aside(results=3, exits=1).write_quarantine(tmp_path)
+    written = setting_aside(results=2, rosters=0, activity=5).write_quarantine(tmp_path)
+    assert {path.name for path in written} == {"results.quarantined.parquet", "activity.quarantined.parquet"}
+    assert set(tmp_path.iterdir()) == set(written)
+    assert pl.read_parquet(tmp_path / "results.quarantined.parquet").height == 2
+    assert setting_aside().write_quarantine(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_somebody_elses_in_the_quarantine_stay_as_they_are(tmp_path: Path) -> None:
+    setting_aside(exits=1).write_quarantine(tmp_path)
+    theirs = ["results.quarantined.parquet", "mended.quarantined.parquet", "exits.csv", "notes.txt", "x.quarantined.parquet"]
+    for name in theirs[:2]:
+        pl.DataFrame({"mended": [1]}).write_parquet(tmp_path / name)
+    for name in theirs[2:]:
+        (tmp_path / name).write_text("mine")
+    before = {name: (tmp_path / name).read_bytes() for name in theirs}
+    for _ in range(2):
+        (path,) = setting_aside(results=2).write_quarantine(tmp_path)
+        assert path.name == "results.quarantined-2.parquet"
+        assert pl.read_parquet(path).height == 2
+        assert {one.name for one in tmp_path.iterdir()} == {*theirs, path.name}
+    assert {name: (tmp_path / name).read_bytes() for name in theirs} == before
+
+
+def test_a_quarantine_that_cannot_be_written_leaves_the_one_before_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting_aside(results=3, exits=1).write_quarantine(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    real, written = pl.DataFrame.write_parquet, []
+
+    def torn(frame: pl.DataFrame, path: Path, **given: object) -> None:
+        written.append(path)
+        if len(written) == 2:
+            path.write_bytes(b"PAR1 and no more")
+            raise OSError("no space left")
+        real(frame, path, **given)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", torn)
+    with pytest.raises(OSError, match="no space"):
+        setting_aside(results=1, activity=2).write_quarantine(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -137,6 +137,8 @@ def test_help_and_wrong_usage_import_nothing_heavy(words: list[str]) -> None:
         ["features", "--source", "oulad", "x", "--out", "y"],
         ["features", "--source", "oulad", "x", "--as-of", "12.04.2014", "--out", "y"],
         ["score", "--source", "oulad", "x", "--as-of", "2014-02-30", "--out", "y"],
+        ["score", "--source", "oulad", "x", "--as-of", "20140412", "--out", "y"],
+        ["train", "--source", "oulad", "x", "--test-from", "2014-W15-6"],
         ["train", "--source", "oulad", "x", "--target", "weather"],
         ["promote", "dropout"],
         ["rollback", "weather"],

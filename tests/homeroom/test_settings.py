@@ -160,7 +160,9 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     assert "--home" in refused(tmp_path / "file" / "deeper")
 
 
-@pytest.mark.parametrize("tenant", ["../lincoln", "", "/etc", "a/b", "..", ".hidden", "a" * 65, "a b", "a\n"])
+@pytest.mark.parametrize(
+    "tenant", ["../lincoln", "", "/etc", "a/b", "..", ".hidden", "a" * 65, "a b", "a\n", "lincoln.", "st.marys"]
+)
 def test_a_tenant_that_would_lead_elsewhere_is_refused(tmp_path: Path, tenant: str) -> None:
     assert "tenant" in refused(tmp_path, f"tenant={tenant}")
 

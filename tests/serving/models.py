@@ -26,7 +26,6 @@ from serving.desk import Desk
 from serving.requests import STUDENT_TABLES
 from serving.scoring import Risk
 from serving.store import Store
-from training.targets import TARGETS
 from training.train import PARAMETERS, Training, train
 from training.trained import TrainedModel
 
@@ -60,7 +59,7 @@ def school() -> SchoolRecords:
 @cache
 def trained() -> tuple[TrainedModel, ...]:
     """Return a small model of every target, trained once per run, as version 1."""
-    return tuple(one.model.with_version("1") for one in train(school(), tuple(TARGETS), SETTINGS))
+    return tuple(one.model.with_version("1") for one in train(school(), settings=SETTINGS))
 
 
 def model(target: str) -> TrainedModel:

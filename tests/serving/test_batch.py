@@ -100,6 +100,30 @@ def test_a_run_that_is_killed_and_taken_up_again_equals_one_that_was_not(
 
 
 @pytest.mark.full
+def test_a_killed_run_is_resumed_although_others_were_finished_since(store: Store, usual: tuple[Run, bytes]) -> None:
+    class KilledError(BaseException):
+        pass
+
+    def die(step: str, done: int, of: int) -> None:
+        if done == 5:
+            raise KilledError
+
+    records = in_buckets(store, 2)
+    with pytest.raises(KilledError):
+        batch.run(records, models.trained(), TODAY, store, store.folder.parent / "out.parquet", None, die)
+    for days in (3, 2, 1):
+        run(records, store, as_of=TODAY - timedelta(days=days))
+    kept = {path.name[:10] for path in (store.folder / "snapshots").iterdir()}
+    assert kept == {str(TODAY - timedelta(days=days)) for days in (2, 1, 0)}
+    resumed, written = run(records, store)
+    assert resumed.parts_found == 5
+    assert written == usual[1]
+    latest = store.latest()
+    assert latest is not None
+    assert set(store.norms(latest)) == {"enrolment", "section", "skill"}
+
+
+@pytest.mark.full
 def test_a_part_that_was_half_written_is_written_again(
     store: Store, usual: tuple[Run, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ from models import FolderDesk, desk_of
 
 from features.catalog import Catalog
 from features.norms import Norms
-from features.problems import NotFound, Refused
+from features.problems import NotFound, Refused, Unavailable
 from serving import desk as room
 from serving.answers import version_in
 from serving.contract import SCORE_EXAMPLE, NoModel, ServeSettings
@@ -171,9 +171,23 @@ def test_trees_that_are_cut_short_are_refused_and_do_not_end_the_process(tmp_pat
             whole = (folder / folder.name).read_text()
             (folder / folder.name).write_text(whole[: len(whole) // 2])
     done = subprocess.run(
-        [sys.executable, "-c", READ, *map(str, folders)], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-c", READ, *map(str, folders)], cwd=ROOT, capture_output=True, check=True
+    )  # as bytes: what LightGBM prints before it aborts is not always UTF-8
     assert [int(line) for line in done.stdout.split()] == [0, 7, 7]
+
+
+def test_a_registry_that_cannot_be_reached_leaves_the_models_in_use(
+    desk: FolderDesk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = score(desk)
+
+    def unreachable(*_: object) -> None:
+        raise Unavailable("The MLflow server cannot be reached")
+
+    monkeypatch.setattr(models.FolderRegistry, "champion", unreachable)
+    with caplog.at_level(logging.WARNING, "homeroom.desk"):
+        assert until(lambda: len(caplog.records) >= 2)
+    assert score(desk) == before
 
 
 def test_a_version_that_is_gone_leaves_the_old_in_use(desk: FolderDesk, caplog: pytest.LogCaptureFixture) -> None:

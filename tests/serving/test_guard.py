@@ -13,11 +13,11 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from features.problems import Refused
+from features.problems import Refused, Unavailable
 from serving.cases.keys import ApiKey
 from serving.contract import ServeSettings
 from serving.failures import WithoutValues, failure_of_error, places
-from serving.guard import CALL, ENTRIES, Boundary, Call, Guard
+from serving.guard import CALL, ENTRIES, Boundary, Call, Guard, check_score
 from serving.launch import server_command
 
 KEY = ApiKey("abcdefgh", "lincoln", "teacher", "")
@@ -272,6 +272,23 @@ def test_unknown_and_impossible_settings_are_refused_together() -> None:
     assert [problem.where for problem in refused.value.problems] == [
         "serve.wrokers", "serve.workers", "serve.timeout_s", "serve.max_students",
     ]  # fmt: skip
+
+
+def test_a_registry_that_cannot_be_reached_is_a_503_without_its_address(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, "homeroom.serving"):
+        failure = failure_of_error(Unavailable("The registry at http://models.lincoln.example cannot be reached"), "x-17")
+    assert (failure.status, failure.code) == (503, "unavailable")
+    assert b"lincoln.example" not in failure.body("x-17")
+    assert "x-17" in caplog.text
+    assert "Unavailable" in caplog.text
+    assert "lincoln.example" not in caplog.text
+
+
+@pytest.mark.parametrize("as_of", ["20261113", "2026-W46-5", "2026-11-13T00:00", "2026-1-13", "13.11.2026", "0026-11-13"])
+def test_a_day_that_is_not_written_as_year_month_day_is_refused(as_of: str) -> None:
+    (problem,) = check_score({**BODY, "as_of": as_of}, ServeSettings())
+    assert (problem.where, problem.problem) == ("as_of", "This is not a date")
+    assert check_score(BODY, ServeSettings()) == []
 
 
 def test_an_error_of_a_lookup_says_its_words_to_the_one_who_asked() -> None:

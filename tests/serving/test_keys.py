@@ -116,17 +116,30 @@ def test_a_wrong_secret_finds_nothing(db: Engine) -> None:
 def test_a_revoked_key_finds_nothing_and_stays_in_the_list(db: Engine) -> None:
     secret = create_key(db, "lincoln")
     (listed,) = list_keys(db, "lincoln")
-    revoke_key(db, listed.id)
+    revoke_key(db, "lincoln", listed.id)
     assert find_key(db, secret) is None
     (first,) = list_keys(db, "lincoln")
     assert first.revoked_at is not None
-    revoke_key(db, listed.id)
+    revoke_key(db, "lincoln", listed.id)
     assert list_keys(db, "lincoln") == [first]
 
 
 def test_revoking_a_key_that_does_not_exist_says_so(db: Engine) -> None:
     with pytest.raises(NotFound):
-        revoke_key(db, "nosuchid")
+        revoke_key(db, "lincoln", "nosuchid")
+
+
+def test_a_school_cannot_revoke_another_schools_key_nor_learn_that_there_is_one(db: Engine) -> None:
+    secret = create_key(db, "roosevelt")
+    (theirs,) = list_keys(db, "roosevelt")
+    said = []
+    for key_id in (theirs.id, "nosuchid"):
+        with pytest.raises(NotFound) as refused:
+            revoke_key(db, "lincoln", key_id)
+        said.append(str(refused.value).replace(key_id, "..."))
+    assert said[0] == said[1]
+    assert find_key(db, secret) is not None
+    assert list_keys(db, "roosevelt")[0].revoked_at is None
 
 
 def test_a_school_sees_only_its_own_keys(db: Engine) -> None:
@@ -159,6 +172,19 @@ def test_making_a_tenant_twice_keeps_the_first(db: Engine) -> None:
         assert connection.execute(text("SELECT name FROM tenant")).scalars().all() == ["Lincoln Middle School"]
 
 
+@pytest.mark.parametrize("tenant", ["", "../lincoln", "a/b", "lincoln.", "a b", "a\n", "-a", "_a", "é", "a" * 65])
+def test_a_tenant_whose_name_cannot_name_a_folder_is_not_made(db: Engine, tenant: str) -> None:
+    with pytest.raises(Refused, match="letters, digits, dashes and underscores"):
+        create_key(db, tenant)
+    with db.connect() as connection:
+        assert connection.execute(text("SELECT id FROM tenant")).all() == []
+
+
+@pytest.mark.parametrize("tenant", ["default", "lincoln-high", "2026", "North_District-7", "a" * 64])
+def test_letters_digits_dashes_and_underscores_name_a_tenant(db: Engine, tenant: str) -> None:
+    assert find_key(db, create_key(db, tenant)) is not None
+
+
 def test_a_key_of_no_tenant_cannot_be_stored(db: Engine, tmp_path: Path) -> None:
     create_key(db, "lincoln")
     raw = sqlite3.connect(tmp_path / "new folder" / "homeroom.db")
@@ -175,7 +201,7 @@ def test_the_keyring_remembers_a_key_for_thirty_seconds_and_then_sees_that_it_wa
     assert ring.remembered(secret) is None
     found = ring.find(secret)
     assert found is not None
-    revoke_key(db, found.id)
+    revoke_key(db, "lincoln", found.id)
     now[0] = 29.9
     assert ring.remembered(secret) == ring.find(secret) == found
     now[0] = 30.1

@@ -203,7 +203,7 @@ def test_bad_keys_are_refused(server: Server) -> None:
 def test_a_revoked_key_is_refused(server: Server) -> None:
     db = open_database(f"sqlite:///{server.home}/homeroom.db")
     secret = create_key(db, "closed-school")
-    revoke_key(db, list_keys(db, "closed-school")[0].id)
+    revoke_key(db, "closed-school", list_keys(db, "closed-school")[0].id)
     with server.client(secret) as client:
         refusal(client.post("/score", json=body()), 401, "bad_key")
 

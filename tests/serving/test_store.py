@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -101,6 +103,73 @@ def test_a_writer_that_dies_leaves_the_older_scoring_in_use(store: Store, monkey
         store.name_latest(replace(LATEST, token="second"))
     monkeypatch.undo()
     assert store.latest() == LATEST
+
+
+def scoring_of(store: Store, number: int) -> Latest:
+    """Write what a scoring leaves on disk, and return its name."""
+    folder = store.folder / "snapshots" / f"s{number}"
+    folder.mkdir(parents=True)
+    (folder / "features-dropout-0000.parquet").write_bytes(b"")
+    store.norms_folder.mkdir(exist_ok=True)
+    for digest in (f"n{number}", "shared"):
+        (store.norms_folder / f"{digest}.parquet").write_bytes(b"")
+    snapshots = {"dropout": f"snapshots/s{number}/features-dropout-*.parquet"}
+    return replace(LATEST, token=f"t{number}", snapshots=snapshots, norms={"section": f"n{number}", "skill": "shared"})
+
+
+def on_disk(store: Store) -> tuple[set[str], set[str]]:
+    return {path.name for path in (store.folder / "snapshots").iterdir()}, {path.stem for path in store.norms_folder.iterdir()}
+
+
+def test_the_newest_scoring_and_the_one_before_it_are_kept_and_older_ones_removed(store: Store) -> None:
+    for number in range(4):
+        store.name_latest(scoring_of(store, number))
+    assert on_disk(store) == ({"s2", "s3"}, {"n2", "n3", "shared"})
+    latest = store.latest()
+    assert latest is not None
+    assert latest.token == "t3"
+    store.name_latest(latest)  # the same run once more is no newer one
+    assert on_disk(store) == ({"s2", "s3"}, {"n2", "n3", "shared"})
+
+
+def test_nothing_is_removed_before_the_newest_has_its_name(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2):
+        store.name_latest(scoring_of(store, number))
+    third, seen = scoring_of(store, 2), []
+    real = Path.unlink
+
+    def unlinked(path: Path, missing_ok: bool = False) -> None:
+        latest = store.latest()
+        seen.append(latest.token if latest else None)
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlinked)
+    store.name_latest(third)
+    assert set(seen) == {"t2"}
+    assert on_disk(store)[0] == {"s1", "s2"}
+
+
+def test_what_a_killed_run_left_stays_for_a_week_and_what_is_given_up_goes(store: Store) -> None:
+    scoring_of(store, 7)
+    scoring_of(store, 8)
+    long_ago = time.time() - 8 * 86_400
+    for path in (store.folder / "snapshots" / "s8", store.norms_folder / "n8.parquet"):
+        os.utime(path, (long_ago, long_ago))
+    for number in range(3):
+        store.name_latest(scoring_of(store, number))
+    assert on_disk(store) == ({"s1", "s2", "s7"}, {"n1", "n2", "n7", "shared"})
+
+
+def test_a_removal_that_was_killed_is_finished_the_next_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = scoring_of(store, 0)
+    for latest in (first, scoring_of(store, 1)):
+        store.name_latest(latest)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    store.name_latest(scoring_of(store, 2))
+    assert "s0" not in on_disk(store)[0], "no run may go on from half of it"
+    monkeypatch.undo()
+    store.name_latest(scoring_of(store, 3))
+    assert on_disk(store)[0] == {"s2", "s3"}
 
 
 def test_a_reader_sees_the_old_whole_or_the_new_whole(store: Store) -> None:

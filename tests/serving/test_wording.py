@@ -12,6 +12,7 @@ import models
 import numpy as np
 import pytest
 from models import desk_of
+from trainings import COURSE_TARGETS
 
 from features.catalog import CONCEPTS, Feature
 from features.phrases import fill
@@ -20,7 +21,6 @@ from serving import answers, wording
 from serving.answers import Student, answer
 from serving.scoring import Risk
 from serving.wording import MOST_REASONS, MOST_STRENGTHS, Reason
-from training.targets import TARGETS
 
 NAME = "Ana"
 
@@ -227,7 +227,7 @@ def test_every_band_has_a_headline_of_its_own_in_words_of_support() -> None:
     assert not any(UNSAID.search(one) or WHO.search(one) for one in HEADLINES)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", COURSE_TARGETS)
 def test_a_frequency_is_told_in_whole_people_and_never_as_none_or_all(target: str) -> None:
     risk = next(one for one in models.scored().risks.values() if one.model.target.name == target)
     calibration = risk.model.calibration

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from trainings import QUICK
 
 from features import cohort, pipeline
-from features.problems import NotFound, Refused
+from features.problems import NotFound, Refused, Unavailable
 from features.records import SchoolRecords
 from features.standard import STANDARD
 from training.registry import Registry
@@ -125,6 +126,94 @@ def test_tenants_do_not_see_each_others_models(store: Path, kept: Mapping[str, l
     assert stranger.champion("dropout") is None
     with pytest.raises(NotFound):
         stranger.load("dropout", STANDARD, "1")
+
+
+def test_a_registry_that_is_broken_is_not_taken_for_an_empty_one(tmp_path: Path, results: Mapping[str, Result]) -> None:
+    registry = Registry(tmp_path / "models")
+    version = record(registry, results["dropout"], passed=True)
+    registry.promote("dropout", version)
+    (tmp_path / "new").mkdir()
+    for folder in ("models", "new"):
+        for path in (tmp_path / folder).glob("mlflow.db-*"):
+            path.unlink()
+        (tmp_path / folder / "mlflow.db").write_bytes(b"not a database " * 1000)
+        broken = Registry(tmp_path / folder)
+        for ask in (
+            lambda at: at.champion("dropout"),
+            lambda at: at.load("dropout", STANDARD),
+            lambda at: at.load("dropout", STANDARD, "1"),
+            lambda at: at.versions(),
+            lambda at: at.tenants(),
+            lambda at: at.promote("dropout", "1"),
+        ):
+            with pytest.raises(Unavailable, match=f"in the folder {folder} cannot be reached or read.*not a database"):
+                ask(broken)
+
+
+def test_a_folder_that_cannot_be_used_is_said_as_such(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file")
+    with pytest.raises(Unavailable, match="folder models"):
+        Registry(tmp_path / "models").champion("dropout")
+
+
+@pytest.mark.parametrize("uri", ["http://mona:secret@127.0.0.1:9", "gopher://127.0.0.1:9"])
+def test_a_server_that_cannot_be_reached_is_said_as_such_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    registry = Registry(tmp_path / "models", uri=uri)
+    for ask in (lambda: registry.champion("dropout"), lambda: registry.load("dropout", STANDARD, "1")):
+        with pytest.raises(Unavailable, match="The MLflow server") as unreachable:
+            ask()
+        assert "secret" not in str(unreachable.value)
+
+
+def test_a_version_whose_files_are_gone_is_said_as_such(tmp_path: Path, results: Mapping[str, Result]) -> None:
+    registry = Registry(tmp_path / "models")
+    version = record(registry, results["dropout"], passed=True)
+    registry.promote("dropout", version)
+    shutil.rmtree(tmp_path / "models" / "artifacts")
+    assert registry.champion("dropout") == version
+    with pytest.raises(Unavailable, match="dropout: version 1 is registered, but its files cannot be fetched"):
+        registry.load("dropout", STANDARD)
+
+
+@pytest.mark.parametrize("word", ["seven", "", "-1", "1; --", "99"])
+def test_a_version_that_is_no_number_of_ours_is_not_found(
+    kept: Mapping[str, list[Result]], registry: Registry, word: str
+) -> None:
+    with pytest.raises(NotFound, match="there is no version"):
+        registry.load("dropout", STANDARD, word)
+
+
+def test_a_folder_that_was_moved_has_its_models_and_takes_new_ones(tmp_path: Path, results: Mapping[str, Result]) -> None:
+    old, new = tmp_path / "old" / "models", tmp_path / "restored" / "models"
+    first = Registry(old)
+    first.promote("dropout", record(first, results["dropout"], passed=True))
+    new.parent.mkdir()
+    old.parent.joinpath("models").rename(new)
+    moved = Registry(new)
+    assert moved.champion("dropout") == "1"
+    loaded = moved.load("dropout", STANDARD)
+    assert loaded.trees.text() == results["dropout"].model.trees.text()
+    for number in ("2", "3"):
+        assert record(moved, results["dropout"], passed=True) == number
+        assert moved.load("dropout", STANDARD, number).version == number
+    assert not old.exists(), "nothing is written where the folder was"
+    assert [one.version for one in moved.versions()] == ["3", "2", "1"]
+    names = sorted(one.name for one in moved._client.search_experiments())
+    assert names == ["Default", "default", "default (moved, 1)"]
+
+
+def test_a_copy_reads_its_own_files_and_not_those_it_was_copied_from(tmp_path: Path, results: Mapping[str, Result]) -> None:
+    registry = Registry(tmp_path / "models")
+    record(registry, results["dropout"], passed=True)
+    shutil.copytree(tmp_path / "models", tmp_path / "copy")
+    for card in (tmp_path / "models").rglob("card.md"):
+        card.write_text("changed")
+    with pytest.raises(Refused, match=r"card\.md"):
+        registry.load("dropout", STANDARD, "1")
+    assert Registry(tmp_path / "copy").load("dropout", STANDARD, "1").version == "1"
 
 
 def test_no_student_of_the_training_data_is_in_any_file_of_the_store(

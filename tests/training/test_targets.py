@@ -8,6 +8,7 @@ import example_school
 import polars as pl
 import pytest
 from example_school import AUTUMN, SPRING, TODAY, one, plus
+from trainings import COURSE_TARGETS
 
 from features import cohort
 from features.records import Cohort, SchoolRecords
@@ -108,7 +109,7 @@ def test_evidence_of_another_skill_or_student_is_none_of_this_one(school: School
     assert TARGETS["learning_gap"].labels(school, Cohort(other, "skill"), PASS_MARK)["label"].count() == 0
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", COURSE_TARGETS)
 def test_labels_come_in_the_order_of_the_cohort(school: SchoolRecords, name: str) -> None:
     asked = cohort.on_dates(school, [SPRING[0], date(2026, 9, 10), TODAY], TARGETS[name].unit)
     rows = asked.frame.with_columns(TARGETS[name].labels(school, asked, PASS_MARK))
@@ -129,6 +130,6 @@ def test_a_target_that_gives_too_few_labels_is_a_fault_of_ours(school: SchoolRec
     def short(records: SchoolRecords, asked: Cohort, pass_mark: float) -> pl.DataFrame:
         return TARGETS["dropout"].label(records, asked, pass_mark).head(1)
 
-    target = Target("short", "section", "x", "x", "x", "x", short)
+    target = Target("short", "section", "x", "x", "x", "x", short, ())
     with pytest.raises(AssertionError, match="short gave 1 labels for 22 rows"):
         target.labels(school, cohort.on_dates(school, [TODAY], "section"), PASS_MARK)

@@ -10,15 +10,14 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
-from trainings import QUICK, REAL
+from trainings import COURSE_TARGETS, QUICK, REAL
 
 from features.problems import Refused
 from features.records import SchoolRecords
 from training.baselines import BASELINES
-from training.targets import TARGETS
 from training.train import PARAMETERS_OF, Result, train
 
-EVERY = pytest.mark.parametrize("name", TARGETS)
+EVERY = pytest.mark.parametrize("name", COURSE_TARGETS)
 
 
 @EVERY

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trainings import COURSE_TARGETS
 
 from features import cohort, pipeline
 from features.catalog import Catalog
@@ -20,7 +21,7 @@ from training.targets import TARGETS
 from training.train import Result
 from training.trained import Expected, Phase, Population, TrainedModel
 
-EVERY = pytest.mark.parametrize("name", TARGETS)
+EVERY = pytest.mark.parametrize("name", COURSE_TARGETS)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,58 @@ def test_a_model_meets_no_new_code_in_silence(results: Mapping[str, Result], tmp
     changed = Catalog(tuple(replace(one, fingerprint="new") if one.name == "missing" else one for one in STANDARD))
     with pytest.raises(Refused, match="feature missing: it is defined differently now"):
         TrainedModel.read(tmp_path, changed)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
+@pytest.mark.parametrize("file", ["model.txt", "expected.txt", "card.json", "card.md"])
+def test_a_file_that_is_not_as_it_was_written_is_refused_by_name(
+    results: Mapping[str, Result], tmp_path: Path, file: str, damage: str
+) -> None:
+    results["learning_gap"].model.write(tmp_path)
+    path = tmp_path / file
+    whole = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(whole[:-1] if damage == "cut" else whole.replace(b"0", b"1", 1).replace(b"a", b"e", 1))
+    with pytest.raises(Refused, match="Restore the model's folder") as refused:
+        TrainedModel.read(tmp_path, STANDARD)
+    (problem,) = refused.value.problems
+    assert (problem.code, problem.file, problem.where) == ("damaged_model", file, file)
+    path.write_bytes(whole)
+    assert TrainedModel.read(tmp_path, STANDARD).target.name == "learning_gap"
+
+
+def test_every_damaged_file_is_named_at_once(results: Mapping[str, Result], tmp_path: Path) -> None:
+    results["learning_gap"].model.write(tmp_path)
+    for name in ("model.txt", "expected.txt"):
+        (tmp_path / name).write_text("tree\n")
+    with pytest.raises(Refused) as refused:
+        TrainedModel.read(tmp_path, STANDARD)
+    assert {problem.file for problem in refused.value.problems} == {"model.txt", "expected.txt"}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 2}', "\udcff"])
+def test_a_model_json_that_is_cut_short_is_refused_by_name(results: Mapping[str, Result], tmp_path: Path, content: str) -> None:
+    results["dropout"].model.write(tmp_path)
+    (tmp_path / "model.json").write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(Refused) as refused:
+        TrainedModel.read(tmp_path, STANDARD)
+    assert [problem.file for problem in refused.value.problems] == ["model.json"]
+
+
+def test_a_model_of_an_older_release_is_read_without_sums_and_its_cut_text_is_still_refused(
+    results: Mapping[str, Result], tmp_path: Path
+) -> None:
+    results["dropout"].model.write(tmp_path)
+    kept = json.loads((tmp_path / "model.json").read_text())
+    del kept["sha256"]
+    (tmp_path / "model.json").write_text(json.dumps({**kept, "format": 1}))
+    assert TrainedModel.read(tmp_path, STANDARD).target.name == "dropout"
+    whole = (tmp_path / "model.txt").read_text()
+    (tmp_path / "model.txt").write_text(whole[: len(whole) // 2])
+    with pytest.raises(Refused, match="cut short"):
+        TrainedModel.read(tmp_path, STANDARD)
 
 
 def test_where_there_is_no_model_none_is_found(tmp_path: Path) -> None:
