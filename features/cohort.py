@@ -108,10 +108,9 @@ def enrolled(records: SchoolRecords, when: pl.DataFrame) -> Enrolled:
         .filter(pl.col("ends_on").is_null() | (pl.col("ends_on") > pl.col("as_of")))
         .select("enrolment_id", "section_id", "as_of")
     )
-    if not records.single_section:
-        # A class of the first semester is over in the second, though nobody was taken off its roster.
-        over = records.visible("sections", dates).filter(pl.col("ends_on") < pl.col("as_of")).select("section_id", "as_of")
-        seats = seats.join(over, on=["section_id", "as_of"], how="anti")
+    # A class of the first semester is over in the second, though nobody was taken off its roster.
+    over = records.visible("sections", dates).filter(pl.col("ends_on") < pl.col("as_of")).select("section_id", "as_of")
+    seats = seats.join(over, on=["section_id", "as_of"], how="anti")
     taught = (
         records.visible("assignments", dates)
         .join(records.visible("assignment_skills", dates), on=["assignment_id", "as_of"])

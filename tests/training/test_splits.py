@@ -184,3 +184,34 @@ def test_a_student_is_in_one_fold_whatever_the_order(students: list[str], folds:
 def test_folds_are_of_about_the_same_size() -> None:
     found = fold_of(pl.Series([f"student-{number}" for number in range(3000)]), 3)
     assert np.bincount(found).min() > 900
+
+
+def test_where_the_same_students_come_back_a_third_is_held_out_and_judged_on() -> None:
+    keys, labels = rows("t1", "t2", "t3", students=900, again=900)
+    split = by_time(keys, labels, TERMS, STARTS["t3"], 3)
+    assert split.held_out
+    assert terms_of(keys, split.test) == {"t3"}
+    tested, taught = students_of(keys, split.test), students_of(keys, split.fit)
+    assert not tested & taught
+    assert 0.28 < len(tested) / 900 < 0.38
+    assert tested | taught == students_of(keys, np.ones(len(keys), dtype=bool))
+    assert split.apart == sum(keys.filter(pl.col("term_id") != "t3")["student_id"].is_in(list(tested)))
+
+
+def test_few_who_come_back_are_left_out_of_training_and_all_are_judged_on() -> None:
+    keys, labels = rows("t1", "t2", "t3", students=300, again=60)
+    split = by_time(keys, labels, TERMS, STARTS["t3"], 3)
+    assert not split.held_out
+    assert len(students_of(keys, split.test)) == 300
+
+
+def test_an_outcome_known_before_the_first_judged_day_of_the_test_teaches() -> None:
+    keys, labels = rows("t1", "t2", lag=50)
+    known = labels["known_on"][0]
+    assert STARTS["t2"] <= known < STARTS["t2"] + timedelta(days=28)
+    with pytest.raises(Refused, match="outcomes of each kind were known"):
+        by_time(keys, labels, TERMS, STARTS["t2"], 3)
+    judged = (keys["as_of"] - keys["term_id"].replace_strict(STARTS, return_dtype=pl.Date)).dt.total_days().to_numpy() == 28
+    split = by_time(keys, labels, TERMS, STARTS["t2"], 3, judged)
+    assert split.fit.any()
+    assert keys.filter(pl.Series(split.test))["as_of"].min() == STARTS["t2"] + timedelta(days=28)
