@@ -24,8 +24,17 @@ from features.validation import LONGEST, MISSING, YEARS, check, day
 from serving.answers import Student
 
 #: What a student may send, and what the school may.
-STUDENT_TABLES = ("enrolments", "exits", "rosters", "submissions", "results", "activity", "skill_results")
-SCHOOL_TABLES = ("organisations", "terms", "courses", "sections", "assignments", "skills", "assignment_skills")
+STUDENT_TABLES = (
+    "enrolments", "exits", "rosters", "submissions", "results", "activity", "attendance", "section_attendance", "incidents",
+    "course_marks", "skill_results", "digital_access",
+)  # fmt: skip
+SCHOOL_TABLES = (
+    "organisations", "terms", "calendar", "courses", "sections", "assignments", "skills", "skill_prerequisites",
+    "assignment_skills",
+)  # fmt: skip
+
+#: Tables of the school that hold little and are read whole; the others come by class or by school.
+_WHOLE = ("organisations", "terms", "courses", "skill_prerequisites")
 
 _OTHER_KEYS = frozenset({"student_id", "name"})
 _BODY_KEYS = frozenset({"as_of", "students", "school", "data_through"})
@@ -68,10 +77,20 @@ class School:
                     held["assignment_skills"] = taught.filter(pl.col("assignment_id").is_in(mine))
         return parts
 
-    def of_sections(self, sections: Iterable[str]) -> dict[str, pl.DataFrame]:
-        """Return the tables of some classes. A table that the school has is there even where a class has no row in it."""
+    @cached_property
+    def _calendars(self) -> Mapping[str, pl.DataFrame]:
+        if "calendar" not in self.frames:
+            return {}
+        parts = self.frames["calendar"].partition_by("organisation_id", as_dict=True)
+        return {organisation: rows for (organisation,), rows in parts.items()}
+
+    def about(self, sections: Iterable[str], organisations: Iterable[str]) -> dict[str, pl.DataFrame]:
+        """Return the tables of some classes and schools. A table that the school has is there even without a row of them."""
         parts = [self._by_section[section] for section in sections if section in self._by_section]
-        found = {}
+        found = {name: self.frames[name] for name in _WHOLE if name in self.frames}
+        if "calendar" in self.frames:
+            days = [self._calendars[one] for one in organisations if one in self._calendars]
+            found["calendar"] = days[0] if len(days) == 1 else pl.concat(days) if days else self.frames["calendar"].clear()
         for name in ("sections", "assignments", "assignment_skills"):
             if name in self.frames:
                 rows = [part[name] for part in parts if name in part]
@@ -427,7 +446,8 @@ def _records(tenant: str, tables: Mapping[str, _Rows], school: School) -> School
     if "rosters" in frames:
         for student, enrolment, section in frames["rosters"].select("student_id", "enrolment_id", "section_id").iter_rows():
             sections.setdefault((student, enrolment), set()).add(section)
-    frames |= school.of_sections(sorted(set().union(*sections.values())))
+    places = frames["enrolments"]["organisation_id"].unique().to_list() if "enrolments" in frames else []
+    frames |= school.about(sorted(set().union(*sections.values())), sorted(places))
     single = bool(sections) and all(len(one) == 1 for one in sections.values())
     versioned = frozenset(name for name, rows in tables.items() if rows.versioned)
     return SchoolRecords(tenant, {name: (frame.lazy(),) for name, frame in frames.items()}, versioned, single, few=True)

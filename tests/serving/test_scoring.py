@@ -146,7 +146,7 @@ def test_the_order_of_students_and_of_rows_changes_no_bit(
     mixed = copy.deepcopy(dict(body))
     rng.shuffle(mixed["students"])
     for student in mixed["students"]:
-        for table in STUDENT_TABLES:
+        for table in set(STUDENT_TABLES) & set(student):
             rng.shuffle(student[table])
     assert different(risks_of(desk, mixed), together) == []
 
