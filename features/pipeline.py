@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from features.catalog import LEAST_USE, POSSIBLE, USED, Catalog, Feature, Frame
+from features.catalog import BEGUN, BEGUN_DAYS, LEAST_USE, POSSIBLE, USED, Catalog, Feature, Frame
 from features.norms import Floats, Norms, measure
 from features.problems import Problem, Refused
 from features.records import COHORT_COLUMNS, Cohort, SchoolRecords
@@ -139,8 +139,9 @@ def placed(table: FeatureTable, norms: Norms, stale_days: int = 0) -> FeatureTab
     values = table.values.copy()
     places = norms.place(table.keys, needed, table.values[:, table.catalog.places(needed)], stale_days)
     values[:, table.catalog.places(tuple(one.name for one in relative))] = places
-    if USED in norms.features:
+    if USED in norms.features and BEGUN in table.catalog:
         unused = norms.below(table.keys, USED, LEAST_USE, 1.0, stale_days)
+        unused &= values[:, table.catalog.places((BEGUN,))[0]] >= BEGUN_DAYS
         values[np.ix_(unused, table.catalog.places(table.catalog.hidden))] = np.nan
     return replace(table, values=values, norms=norms)
 

@@ -26,6 +26,9 @@ Rows = npt.NDArray[np.bool_]
 MOST_LEFT_OUT = 0.5
 HELD_OUT_PARTS = 3
 
+#: A term is closed when more than this share of its rows have a known outcome.
+LEAST_CLOSED = 0.5
+
 #: A term with fewer labelled rows of either kind cannot judge anything.
 LEAST_OF_EACH = 50
 
@@ -65,7 +68,7 @@ def by_time(
         labels: ``label`` and ``known_on``, row by row.
         terms: ``term_id``, ``starts_on``, ``ends_on``.
         test_from: the first day of the test; the first term that begins on or after it is the test. By default
-            the latest term whose outcomes are known.
+            the latest term of which most outcomes are known: those known early are not like the rest.
         folds: number of folds of students for cross-fitting.
         judged: the rows that may be judged on; all by default. The first of the test's is the day by which a training
             outcome must be known.
@@ -77,11 +80,10 @@ def by_time(
     rows = keys.select("student_id", "as_of", "term_id").with_columns(labels["label"], labels["known_on"])
     starts = terms.select("term_id", "starts_on", "ends_on").sort("starts_on", "term_id")
     labelled = rows["label"].is_not_null().to_numpy()
-    with_labels = starts.filter(
-        pl.col("term_id").is_in(rows.filter(pl.col("label").is_not_null())["term_id"].unique().implode())
-    )
     if test_from is None:
-        test_from = with_labels["starts_on"].max()  # type: ignore[assignment]
+        known = rows.group_by("term_id").agg(pl.col("label").is_not_null().mean().alias("share"))
+        closed_terms = starts.join(known.filter(pl.col("share") > LEAST_CLOSED), on="term_id", how="semi")
+        test_from = closed_terms["starts_on"].max()  # type: ignore[assignment]
     later = starts.filter(pl.col("starts_on") >= test_from) if test_from else starts.clear()
     if later.is_empty() or test_from is None:
         raise _refused("no term begins on or after the first test day", "Give an earlier --test-from.")
@@ -113,7 +115,8 @@ def _apart(rows: pl.DataFrame, label: Rows, closed: Rows, starts: pl.DataFrame) 
     """Return rows to fit on and rows to calibrate on.
 
     The latest closed term calibrates, if enough outcomes of other students were known before its first row to fit
-    on; where no term does, everything is for the fit.
+    on; where no term does, everything is for the fit. So it is, too, where the same students come back: those who did
+    not are unlike the rest, and must not be all that is learned from.
     """
     for term in reversed(starts["term_id"].to_list()):
         within: Rows = closed & (rows["term_id"] == term).to_numpy()
@@ -123,7 +126,7 @@ def _apart(rows: pl.DataFrame, label: Rows, closed: Rows, starts: pl.DataFrame) 
         known_before = (rows["known_on"] < there["as_of"].min()).fill_null(value=False).to_numpy()
         others = ~rows["student_id"].is_in(there["student_id"].unique().implode()).to_numpy()
         fit: Rows = closed & known_before & others
-        if _enough(label, fit):
+        if _enough(label, fit) and fit.sum() >= (1 - MOST_LEFT_OUT) * (closed & known_before).sum():
             return fit, within
     return closed, None
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from features.catalog import Catalog
 from features.cohort import on_days_of_term
-from features.pipeline import FeatureTable, Memo, build, joined
+from features.pipeline import FeatureTable, Memo, build
 from features.problems import Problem, Refused
 from features.records import Cohort, SchoolRecords, digest_of
 from features.standard import STANDARD
@@ -58,7 +58,7 @@ PARAMETERS_OF: Mapping[str, Mapping[str, Any]] = {
 #: from the day after 1 October, when it is known who came back.
 DAYS_OF: Mapping[bool, tuple[tuple[int, ...], tuple[int, ...]]] = {
     False: (tuple(range(0, 113, 14)), (0, 14, 28, 56, 84, 112)),
-    True: ((14, 28, *range(42, 239, 28)), (42, 98, 154, 210)),
+    True: ((14, 42, 70, 98, 154, 210), (42, 98, 154, 210)),
 }
 
 
@@ -68,14 +68,14 @@ class Training:
 
     ``days``: as-of points after a term's start on which the model learns, one model for all. ``judged_days``: those
     on which it is judged. Left empty, they are those of :data:`DAYS_OF`, by the kind of term that stays belong to.
-    ``most_rows``: above this, a share of the students (the same for every date) stands for all; classes are measured
-    whole all the same. ``capacity``: share of the students of a day that a school can look at.
-    ``norms_hidden``: share of training rows whose place in the class is hidden, so that its absence is learned.
+    ``most_rows``: above this, a share of the classes stands for all, each of them whole. ``capacity``: share of the
+    students of a day that a school can look at. ``norms_hidden``: share of training rows whose place in the class is
+    hidden, so that its absence is learned.
     """
 
     days: tuple[int, ...] = ()
     judged_days: tuple[int, ...] = ()
-    most_rows: int = 400_000
+    most_rows: int = 250_000
     capacity: float = 0.10
     folds: int = 3
     trees: int = 250
@@ -177,8 +177,8 @@ def _rows(
         first = terms.filter(pl.col("starts_on") >= test_from)["starts_on"].min()
         terms = terms.filter(pl.col("starts_on") <= first) if first is not None else terms
     days = sorted({*settings.days, *settings.judged_days})
-    cohort = on_days_of_term(records, days, target.unit, terms["term_id"].to_list())
-    table, kept = _features(records, cohort, catalog, settings, memo)
+    cohort = _sampled(_on_record(records, on_days_of_term(records, days, target.unit, terms["term_id"].to_list())), settings)
+    table = build(records, cohort, catalog, memo=memo)
     sections = records.labels("sections").select("section_id", "course_id").collect().unique("section_id")
     stays = records.labels("enrolments").select("enrolment_id", "term_id").unique("enrolment_id").collect()
     stays = stays.join(terms.select("term_id", term_start="starts_on"), on="term_id")
@@ -189,31 +189,26 @@ def _rows(
         .with_columns(pl.coalesce("course_id", "peers").alias("course_id"))
         .with_columns((pl.col("as_of") - pl.col("term_start")).dt.total_days().alias("day"))
     )
-    return table, keys, target.labels(records, kept, pass_mark), terms
+    return table, keys, target.labels(records, cohort, pass_mark), terms
 
 
-def _features(
-    records: SchoolRecords, cohort: Cohort, catalog: Catalog, settings: Training, memo: Memo
-) -> tuple[FeatureTable, Cohort]:
-    """Return the feature table, and the cohort of its rows: all, or those of a share of the students where there are many.
+def _on_record(records: SchoolRecords, cohort: Cohort) -> Cohort:
+    """Return the rows whose date the records reach: of a term under way, nothing is known of its later days."""
+    through = records.data_through(date.max)
+    return Cohort(cohort.frame.filter(pl.col("as_of") <= through), cohort.unit) if through is not None else cohort
 
-    Norms belong to a class at a date, so whole classes can be built one date at a time and most rows then let go.
-    """
+
+def _sampled(cohort: Cohort, settings: Training) -> Cohort:
+    """Return all rows, or where there are too many those of a share of the classes, whole: norms are measured on them."""
     share = settings.most_rows / max(len(cohort), 1)
     if share >= 1:
-        return build(records, cohort, catalog, memo=memo), cohort
-    chosen = splits.fold_of(cohort.frame["student_id"], _PARTS, "sample") < share * _PARTS
-    frame = cohort.frame.with_columns(chosen=pl.Series(chosen))
-    parts, rows = [], []
-    for day in cohort.frame["as_of"].unique().sort():
-        mine = frame.filter(pl.col("as_of") == day)
-        table = build(records, Cohort(mine.drop("chosen"), cohort.unit), catalog)
-        parts.append(table.take(np.flatnonzero(mine["chosen"].to_numpy())))
-        rows.append(mine.filter("chosen").drop("chosen"))
-    return joined(parts), Cohort(pl.concat(rows), cohort.unit)
+        return cohort
+    # A class of this year is another than last year's: the share is one of classes, not of teachers or rooms.
+    chosen = splits.fold_of(cohort.frame["peers"].fill_null(""), _PARTS, "sample") < share * _PARTS
+    return Cohort(cohort.frame.filter(pl.Series(chosen)), cohort.unit)
 
 
-#: Into how many parts students are cut to choose a share of them.
+#: Into how many parts classes are cut to choose a share of them.
 _PARTS = 10_000
 
 
