@@ -33,10 +33,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A simple way to make the same list. ``fit`` takes training rows and returns a function that scores others."""
+    """A simple way to make the same list. ``fit`` takes training rows and returns a function that scores others.
+
+    ``needs`` names the feature without which there is no such list.
+    """
 
     says: str
     fit: Callable[[Sample], Callable[[Sample], Floats]]
+    needs: str = ""
 
 
 def _values(sample: Sample, name: str) -> Floats:
@@ -46,15 +50,34 @@ def _values(sample: Sample, name: str) -> Floats:
 
 
 def rule(_: Sample) -> Callable[[Sample], Floats]:
-    """Count three flags: work of the last eight weeks missing, two weeks without activity, an average below 50."""
+    """Count flags, each where its records are held.
+
+    Of a school: a tenth of the school days missed, a core class below passing, a day lost to exclusion (attendance,
+    behaviour, coursework: Balfanz, Herzog and Mac Iver 2007). Of a course: work of the last eight weeks missing, two
+    weeks without activity, an average below 50.
+    """
 
     def score(sample: Sample) -> Floats:
+        school = (
+            (_values(sample, "absence_rate") >= 0.10).astype(np.float64)
+            + (_values(sample, "core_classes_below_60") >= 1)
+            + (_values(sample, "exclusion_days") >= 1)
+        )
+        if "absence_rate" in sample.frame.columns:
+            return school
         missing = _values(sample, "missing_56d") >= 1
         away = ~(_values(sample, "days_since_active") <= 14)
         low = _values(sample, "mark_mean") < 50
         return missing.astype(np.float64) + away + low
 
     return score
+
+
+def absence_so_far(train: Sample) -> Callable[[Sample], Floats]:
+    """The share of the year's school days missed so far alone; the middle where it is not known."""
+    shares = _values(train, "absence_rate")
+    middle = float(np.nanmedian(shares)) if np.isfinite(shares).any() else 0.0
+    return lambda sample: np.nan_to_num(_values(sample, "absence_rate"), nan=middle)
 
 
 def previous_mark(train: Sample) -> Callable[[Sample], Floats]:
@@ -93,7 +116,10 @@ def logistic(train: Sample) -> Callable[[Sample], Floats]:
 #: Every baseline by name.
 BASELINES: Mapping[str, Baseline] = MappingProxyType(
     {
-        "rule": Baseline("missing work, no activity, low average: one point each", rule),
+        "rule": Baseline(
+            "absence, core classes below passing, exclusion (or missing work, no activity, low average): one point each", rule
+        ),
+        "absence_so_far": Baseline("the share of school days missed so far alone", absence_so_far, "absence_rate"),
         "previous_mark": Baseline("the latest mark alone", previous_mark),
         "course_average": Baseline("the course's own earlier average alone", course_average),
         "logistic": Baseline("penalised logistic regression on the same inputs", logistic),

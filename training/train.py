@@ -394,6 +394,8 @@ def _baselines(run: _Run) -> tuple[dict[str, Floats], dict[str, Floats]]:
     held, test = run.sample(run.held), run.sample(run.test)
     at_gate, at_test = {}, {}
     for name, baseline in BASELINES.items():
+        if baseline.needs and baseline.needs not in run.table.catalog:
+            continue
         whole = baseline.fit(run.sample(teaching))
         at_test[name] = whole(test)
         if not run.split.cross_fitted:

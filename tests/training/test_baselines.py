@@ -11,7 +11,7 @@ from training.baselines import BASELINES, Sample
 RNG = np.random.default_rng(0)
 
 
-def sample(rows: int = 80, **columns: object) -> Sample:
+def sample(rows: int = 80, *, school: bool = False, **columns: object) -> Sample:
     label = (np.arange(rows) % 4 == 0).astype(np.int8)
     frame = pl.DataFrame(
         {
@@ -20,6 +20,7 @@ def sample(rows: int = 80, **columns: object) -> Sample:
             "days_since_active": np.where(label, 20.0, 1.0),
             "mark_mean": np.where(label, 30.0, 80.0),
             "mark_latest": np.where(label, 20.0, 70.0),
+            **({"absence_rate": np.where(label, 0.2, 0.01)} if school else {}),
         }
     ).with_columns(
         **{name: pl.lit(value) if not isinstance(value, list) else pl.Series(value) for name, value in columns.items()}
@@ -32,7 +33,8 @@ def sample(rows: int = 80, **columns: object) -> Sample:
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_baseline_fits_and_scores_other_rows_higher_is_more_concern(name: str) -> None:
-    score = BASELINES[name].fit(sample())(sample(40))
+    school = bool(BASELINES[name].needs)
+    score = BASELINES[name].fit(sample(school=school))(sample(40, school=school))
     assert score.shape == (40,)
     assert np.isfinite(score).all()
     if name != "course_average":
@@ -78,3 +80,9 @@ def test_the_previous_mark_puts_an_unknown_mark_in_the_middle() -> None:
 def test_a_rule_over_features_that_are_not_there_flags_only_what_is_absent() -> None:
     bare = Sample(pl.DataFrame({"course_id": ["a"] * 4}), np.zeros((4, 1)), np.zeros(4, np.int8))
     assert BASELINES["rule"].fit(bare)(bare).tolist() == [1.0] * 4, "no activity known, and nothing else"
+
+
+def test_at_a_school_the_rule_is_attendance_behaviour_and_core_classes() -> None:
+    rows = sample(4, absence_rate=[0.09, 0.1, 0.3, None], core_classes_below_60=[0.0, 0.0, 2.0, 1.0],
+                  exclusion_days=[0.0, 0.0, 1.0, None])  # fmt: skip
+    assert BASELINES["rule"].fit(sample())(rows).tolist() == [0.0, 1.0, 3.0, 1.0]
