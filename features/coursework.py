@@ -8,6 +8,7 @@ work to hand in and stay outside.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import polars as pl
@@ -19,6 +20,9 @@ FEATURES: list[Feature] = []
 
 #: A share is counted in parts of this.
 WHOLE = 10_000
+
+#: The weights of one class's work add up to this at most, rounding included; those of a stay, to that of its classes.
+ONE_CLASS, CLASSES = WHOLE + 100, 50 * WHOLE
 
 #: Basis points to points of 100, and to a share. Numbers to multiply by: Polars divides one value by a constant, but
 #: multiplies several by its reciprocal, and a student alone must get the bits that the whole school gives.
@@ -151,14 +155,14 @@ def missing_lately(window: int) -> pl.Expr:
     return missing(window).sum()
 
 
-@feature(frame=WORK, concept="coursework", unit="basis points", range=(0, WHOLE), higher="context",
+@feature(frame=WORK, concept="coursework", unit="basis points", range=(0, CLASSES), higher="context",
          name="weight of the work due so far", into=FEATURES)  # fmt: skip
 def weight_due() -> pl.Expr:
     """Weight of the work due so far, in basis points of the course's work."""
     return pl.col("weight").filter(due()).sum()
 
 
-@feature(frame=WORK, concept="coursework", unit="basis points", range=(0, WHOLE + 100), higher="concern",
+@feature(frame=WORK, concept="coursework", unit="basis points", range=(0, CLASSES), higher="concern",
          name="weight of the missing work", into=FEATURES)  # fmt: skip
 def weight_missing() -> pl.Expr:
     """Weight of the work due and not handed in."""
@@ -294,9 +298,9 @@ def next_handed_in() -> pl.Expr:
     return pl.when(pl.col("days_to_due").is_not_null()).then(ready.cast(pl.Float64))
 
 
-@feature(frame=WORK, concept="coursework", unit="basis points", range=(0, WHOLE + 100), higher="strength",
+@feature(frame=WORK, concept="coursework", unit="basis points", range=(0, CLASSES), higher="strength",
          name="weight of work handed in before it is due", into=FEATURES, relative_to="section", model_input=False,
-         says="has already handed in work that is not due yet ({value:.0f} of 10,000 parts of the course's work)",
+         says="has already handed in work that is not due yet ({value:.0f} of 10,000 parts of a course's work)",
          says_other="{value:.0f}")  # fmt: skip
 def weight_early() -> pl.Expr:
     """Weight of work that is handed in and not due yet."""
@@ -312,14 +316,14 @@ def marks_known() -> pl.Expr:
     return marked().sum()
 
 
-@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE + 100), higher="context",
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, CLASSES), higher="context",
          name="weight of the work marked", into=FEATURES)  # fmt: skip
 def weight_marked() -> pl.Expr:
     """Weight of the work whose mark is known."""
     return pl.col("weight").filter(marked()).sum()
 
 
-@feature(frame=MARKS, concept="marks", unit="basis points squared", range=(0, 1e9), higher="strength",
+@feature(frame=MARKS, concept="marks", unit="basis points squared", range=(0, 5e9), higher="strength",
          name="marks times weights", into=FEATURES)  # fmt: skip
 def points() -> pl.Expr:
     """Marks times weights, added up."""
@@ -473,14 +477,14 @@ def secured() -> pl.Expr:
     return pl.when(settled > 0).then(pl.col("points") / settled * OF_100)
 
 
-@feature(frame=MARKS, concept="marks", unit="basis points squared", range=(0, 1e9), higher="strength",
+@feature(frame=MARKS, concept="marks", unit="basis points squared", range=(0, 5e9), higher="strength",
          name="marks times weights of due work", into=FEATURES)  # fmt: skip
 def points_due() -> pl.Expr:
     """Marks times weights over work that is due."""
     return (pl.col("weight") * pl.col("score")).filter(due()).sum()
 
 
-@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE + 100), higher="context",
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, CLASSES), higher="context",
          name="weight of the due work marked", into=FEATURES)  # fmt: skip
 def weight_due_marked() -> pl.Expr:
     """Weight of the due work whose mark is known."""
@@ -507,7 +511,7 @@ def secured_evenly() -> pl.Expr:
     return pl.when(settled > 0).then(pl.col("marks_total") / settled * OF_100)
 
 
-@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE + 100), higher="context",
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, CLASSES), higher="context",
          name="weight of all work asked of the student", into=FEATURES)  # fmt: skip
 def weight_asked() -> pl.Expr:
     """Weight of all work, due or not; exempt and banked work is not asked."""
@@ -527,6 +531,240 @@ def needed_for_40() -> pl.Expr:
 @derived(concept="marks", unit="of 100", range=(-2, 100), higher="strength", name="best course mark still within reach",
          says="can still reach {value:.0f} of 100 in the course's work", says_other="{value:.0f}", into=FEATURES)  # fmt: skip
 def within_reach() -> pl.Expr:
-    """100 minus what marks and missing work have already cost, by weight."""
-    lost = WHOLE * (pl.col("weight_marked") + pl.col("weight_missing")) - pl.col("points")
-    return 100 - lost * (OF_100 * OF_ONE)
+    """100 minus what marks and missing work have already cost, by weight; of several classes, on average."""
+    lost, asked = WHOLE * (pl.col("weight_marked") + pl.col("weight_missing")) - pl.col("points"), pl.col("weight_asked")
+    one = 100 - lost * (OF_100 * OF_ONE)
+    return pl.when(asked <= ONE_CLASS).then(one).otherwise(100 - lost / asked * OF_100)
+
+
+# -- report cards -----------------------------------------------------------------------------------------------------
+
+#: Report-card marks in basis points: below the first a class is below passing, below the second it is close to that.
+PASSING, CLOSE = 6_000, 7_000
+
+#: Credits are counted in hundredths.
+CREDIT = 100
+
+
+def reports(snapshot: Snapshot) -> pl.LazyFrame:
+    """One row per unit and report-card mark of a class.
+
+    ``place``: its grading period, 1 for the latest of which any mark is known. ``order``: higher for what is newer.
+    ``current``: the newest mark of a class that the student was still in when the latest period began. Credits are
+    whole hundredths.
+    """
+    marks, newest, left, columns = _reports()
+    day = "as_of"
+    periods = snapshot.reference("terms").select("term_id", day, pl.col("starts_on").alias("period"))
+    classes = snapshot.reference("sections").select("section_id", "course_id", day, pl.col("ends_on").alias("class_ends"))
+    courses = snapshot.reference("courses").select("course_id", "core", day)
+    seats = snapshot.table("rosters").select("row", "enrolment_id", "section_id", pl.col("ends_on").alias("seat_ends"))
+    rows = (
+        snapshot.table("course_marks")
+        .join(periods, on=["term_id", day])
+        .join(classes, on=["section_id", day])
+        .join(courses, on=["course_id", day], how="left")
+        .join(seats, on=["row", "enrolment_id", "section_id"], how="left")
+    )
+    return rows.with_columns(marks).with_columns(newest).with_columns(left).select(columns)
+
+
+@cache
+def _reports() -> tuple[list[pl.Expr], list[pl.Expr], pl.Expr, list[pl.Expr]]:
+    a_class = ["row", "enrolment_id", "section_id"]
+    mark = (pl.col("mark_share") * WHOLE).round().cast(pl.Int64)
+    # By period, then by the day of the decision, then the better mark: one number, so that one row is the newest.
+    days = [pl.col(name).to_physical().cast(pl.Int64) for name in ("period", "decided_on")]
+    order = (days[0] * 100_000 + days[1]) * (WHOLE + 1) + mark
+    # A class without a mark, such as one taken for credit only, is no report of a mark.
+    marks = [
+        mark.alias("mark"),
+        order.alias("order"),
+        pl.when(mark.is_not_null()).then(pl.col("period")).alias("marked_period"),
+    ]
+    newest = [
+        pl.col("marked_period").rank("dense", descending=True).over("row").cast(pl.Int64).alias("place"),
+        pl.col("marked_period").max().over("row").alias("latest_period"),
+        (pl.col("order").rank("ordinal", descending=True).over(a_class) == 1).alias("latest"),
+    ]
+    left = pl.min_horizontal("class_ends", "seat_ends").alias("left_on")
+    columns = [
+        *(pl.col(name) for name in ("row", "course_id", "mark", "order", "core", "place")),
+        (pl.col("latest") & (pl.col("left_on") >= pl.col("latest_period"))).fill_null(value=False).alias("current"),
+        (pl.col("credits_tried") * CREDIT).round().cast(pl.Int64).alias("tried"),
+        (pl.col("credits_earned") * CREDIT).round().cast(pl.Int64).alias("earned"),
+    ]
+    return marks, newest, left, columns
+
+
+def reports_of_course(snapshot: Snapshot) -> pl.LazyFrame:
+    """One row per unit and report-card mark of its course, also in the class that taught it in the term before."""
+    courses = snapshot.reference("sections").select("section_id", "as_of", "course_id")
+    mine = snapshot.units.lazy().select("row", "section_id", "as_of").join(courses, on=["section_id", "as_of"])
+    return reports(replace(snapshot, grain="student")).join(
+        mine.select("row", "course_id"), on=["row", "course_id"], how="semi"
+    )
+
+
+REPORTS = Frame("reports", ("course_marks", "terms", "sections", "courses", "rosters"), reports)
+REPORTS_OF_COURSE = Frame("reports_of_course", REPORTS.tables, reports_of_course)
+
+
+def _current(what: pl.Expr) -> pl.Expr:
+    """Return how many classes of the latest report are so; unknown without a report."""
+    return pl.when(pl.col("current").any()).then((pl.col("current") & what).sum())
+
+
+@feature(frame=REPORTS_OF_COURSE, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength",
+         grains=("section",), name="latest report-card mark in the course, in basis points", into=FEATURES)  # fmt: skip
+def report_points() -> pl.Expr:
+    """The newest report-card mark in the course."""
+    return pl.col("mark").filter(pl.col("order") == pl.col("order").max()).max()
+
+
+@feature(frame=REPORTS_OF_COURSE, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength",
+         grains=("section",), name="average report-card mark in the course before the latest, in basis points",
+         into=FEATURES)  # fmt: skip
+def report_points_earlier() -> pl.Expr:
+    """Average of the earlier report-card marks in the course."""
+    return pl.col("mark").filter(pl.col("order") < pl.col("order").max()).mean()
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", grains=("section",),
+         name="average report-card mark in the course before the latest", into=FEATURES)  # fmt: skip
+def report_mark_earlier() -> pl.Expr:
+    """The student's own earlier report-card marks in the course."""
+    return pl.col("report_points_earlier") * OF_100
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", grains=("section",),
+         name="latest report-card mark in the course", says="has {value:.0f} of 100 in this course on the latest report card",
+         says_other="{value:.0f}", earlier_label="on the report cards before, on average", own_earlier="report_mark_earlier",
+         relative_to="section", into=FEATURES)  # fmt: skip
+def report_mark() -> pl.Expr:
+    """The newest report-card mark in the course."""
+    return pl.col("report_points") * OF_100
+
+
+@derived(concept="marks", unit="points", range=(-100, 100), higher="strength", grains=("section",),
+         name="latest report-card mark in the course against the earlier ones",
+         says="has {report_mark:.0f} of 100 in this course on the latest report card, {value:+.0f} against those before",
+         says_other="{value:+.0f}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+def report_change() -> pl.Expr:
+    """Latest report-card mark minus the average of the earlier ones."""
+    return pl.col("report_mark") - pl.col("report_mark_earlier")
+
+
+@feature(frame=REPORTS, concept="marks", unit="classes", range=(0, 50), higher="context", grains=("student",),
+         name="classes on the latest report card", into=FEATURES)  # fmt: skip
+def classes_reported() -> pl.Expr:
+    """Classes of the latest grading period with a report-card mark."""
+    return _current(pl.lit(value=True))
+
+
+@feature(frame=REPORTS, concept="marks", unit="classes", range=(0, 50), higher="concern", grains=("student",),
+         name="classes with a mark below 60 on the latest report card",
+         says="has current marks below 60 of 100 in {value:.0f} of {classes_reported:n course}", says_other="{value:.0f}",
+         relative_to="section", into=FEATURES)  # fmt: skip
+def classes_below_60() -> pl.Expr:
+    """Classes below passing (60 of 100) on the latest report card."""
+    return _current(pl.col("mark") < PASSING)
+
+
+@feature(frame=REPORTS, concept="marks", unit="classes", range=(0, 50), higher="concern", grains=("student",),
+         name="core classes with a mark below 60 on the latest report card",
+         says="has current marks below 60 of 100 in {value:n core course} (English, mathematics, science, social studies)",
+         says_other="{value:.0f}", relative_to="section", into=FEATURES)  # fmt: skip
+def core_classes_below_60() -> pl.Expr:
+    """Core classes below passing; null where the school says of no class whether it is core."""
+    return pl.when(pl.col("core").is_not_null().any()).then(_current((pl.col("mark") < PASSING) & pl.col("core")))
+
+
+@feature(frame=REPORTS, concept="marks", unit="classes", range=(0, 50), higher="concern", grains=("student",),
+         name="classes with a mark from 60 to 69 on the latest report card",
+         says="has current marks from 60 to 69 of 100 in {value:.0f} of {classes_reported:n course}", says_other="{value:.0f}",
+         relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+def classes_60_to_69() -> pl.Expr:
+    """Classes just above passing on the latest report card."""
+    return _current(pl.col("mark").is_between(PASSING, CLOSE - 1))
+
+
+@feature(frame=REPORTS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength", grains=("student",),
+         name="average mark on the latest report card, in basis points", into=FEATURES)  # fmt: skip
+def report_points_mean() -> pl.Expr:
+    """Average over the classes of the latest report card: one exact sum, one division."""
+    return pl.col("mark").filter(pl.col("current")).mean()
+
+
+@feature(frame=REPORTS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength", grains=("student",),
+         name="average mark of the two grading periods before, in basis points", into=FEATURES)  # fmt: skip
+def report_points_mean_before() -> pl.Expr:
+    """Average over all marks of the two grading periods before the latest, last year's included."""
+    return pl.col("mark").filter(pl.col("place").is_between(2, 3)).mean()
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", grains=("student",),
+         name="average mark of the two grading periods before", into=FEATURES)  # fmt: skip
+def report_mean_before() -> pl.Expr:
+    """The student's own earlier level over all classes."""
+    return pl.col("report_points_mean_before") * OF_100
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", grains=("student",),
+         name="average mark on the latest report card",
+         says="has an average of {value:.0f} of 100 over {classes_reported:n course} on the latest report card",
+         says_other="{value:.0f}", earlier_label="in the two grading periods before", own_earlier="report_mean_before",
+         relative_to="section", into=FEATURES)  # fmt: skip
+def report_mean() -> pl.Expr:
+    """Average over the classes of the latest report card."""
+    return pl.col("report_points_mean") * OF_100
+
+
+@derived(concept="marks", unit="points", range=(-100, 100), higher="strength", grains=("student",),
+         name="average mark on the latest report card against the two grading periods before",
+         says="has an average of {report_mean:.0f} of 100 on the latest report card, {value:+.0f} against the two grading "
+              "periods before",
+         says_other="{value:+.0f}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+def report_mean_change() -> pl.Expr:
+    """Average of the latest report card minus that of the two grading periods before."""
+    return pl.col("report_mean") - pl.col("report_mean_before")
+
+
+@feature(frame=REPORTS, concept="marks", unit="hundredths of credits", range=(0, 1e6), higher="context", grains=("student",),
+         name="hundredths of credits tried", into=FEATURES)  # fmt: skip
+def credit_parts_tried() -> pl.Expr:
+    """Hundredths of the credits that classes were taken for, where it is known what these brought.
+
+    Whether every report brings its part of a class's credits or the last one all of them, the sum is the same.
+    """
+    return pl.col("tried").filter(pl.col("earned").is_not_null()).sum()
+
+
+@feature(frame=REPORTS, concept="marks", unit="hundredths of credits", range=(0, 1e6), higher="strength", grains=("student",),
+         name="hundredths of credits earned", into=FEATURES)  # fmt: skip
+def credit_parts_earned() -> pl.Expr:
+    """Hundredths of the credits that classes brought, where it is known what these were taken for."""
+    return pl.col("earned").filter(pl.col("tried").is_not_null()).sum()
+
+
+@derived(concept="marks", unit="credits", range=(0, 1e4), higher="context", grains=("student",), name="credits tried",
+         into=FEATURES)  # fmt: skip
+def credits_tried() -> pl.Expr:
+    """Credits that classes were taken for."""
+    return pl.col("credit_parts_tried") * OF_100
+
+
+@derived(concept="marks", unit="credits", range=(0, 1e4), higher="strength", grains=("student",), name="credits earned",
+         into=FEATURES)  # fmt: skip
+def credits_earned() -> pl.Expr:
+    """Credits that classes brought."""
+    return pl.col("credit_parts_earned") * OF_100
+
+
+@derived(concept="marks", unit="share", range=(0, 1), higher="strength", grains=("student",),
+         name="credits earned of those tried",
+         says="has earned {credits_earned:.3g} of {credits_tried:.3g} credits tried so far", says_other="{value:.0%}",
+         relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+def credits_share() -> pl.Expr:
+    """Credits earned over credits tried; null where none is reported."""
+    return share("credit_parts_earned", "credit_parts_tried").clip(0, 1)

@@ -212,3 +212,30 @@ def _days_by_kind(kind: str, what: str) -> None:
 
 for _kind, _what in _KINDS.items():
     _days_by_kind(_kind, _what)
+
+
+# -- whether silence says anything ------------------------------------------------------------------------------------
+
+
+def at_home(snapshot: Snapshot) -> pl.LazyFrame:
+    """One row per unit and record of what there is at home: ``age`` in days, and whether the student is ``cut_off``."""
+    return snapshot.table("digital_access").select(
+        "row",
+        (pl.col("as_of") - pl.col("recorded_on")).dt.total_days().cast(pl.Int64).alias("age"),
+        ((pl.col("device") == "none") | (pl.col("internet") == "none")).alias("cut_off"),
+    )
+
+
+AT_HOME = Frame("at_home", ("digital_access",), at_home)
+
+
+@feature(frame=AT_HOME, concept="access", unit="yes or no", range=(0, 1), higher="context", modifiable=False,
+         grains=("student",), name="the student can be online at home", model_input=False, into=FEATURES)  # fmt: skip
+def engagement_possible() -> pl.Expr:
+    """0 where the latest record says that there is no device or no internet at home, else 1.
+
+    It hides what is online, so that who cannot be there is not taken for who does not come. It is no sign of risk:
+    it enters no model and has no words.
+    """
+    cut_off = (pl.col("cut_off") & (pl.col("age") == pl.col("age").min())).any()
+    return pl.when(cut_off).then(0.0).otherwise(1.0)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import polars as pl
 
+from features.attendance import ENOUGH, days_until, school_days, stays, told
 from features.catalog import Feature, Frame, derived, feature
+from features.coursework import OF_ONE, WHOLE
 from features.records import Snapshot
 
 FEATURES: list[Feature] = []
@@ -90,3 +94,144 @@ def credits_load() -> pl.Expr:
 def marks_carried_over() -> pl.Expr:
     """Marks banked in an earlier attempt."""
     return pl.len()
+
+
+# -- the school year --------------------------------------------------------------------------------------------------
+
+#: A school year that ended this long ago at most is the last one: it reaches to the end of this one, and no further back.
+LAST_YEAR = 400
+
+#: Three years, in days.
+THREE_YEARS = 1096
+
+
+def last_year(snapshot: Snapshot) -> pl.LazyFrame:
+    """One row per unit and enrolment of the school year before: its school ``days``, and basis points ``missed``."""
+    ended, columns = _last_year()
+    days = school_days(snapshot)
+    stay = stays(snapshot, days)
+    rows = told(snapshot, days, stay.filter(ended))
+    missed = rows.group_by("row", "enrolment_id").agg(pl.len().cast(pl.Int64).alias("told"), pl.col("missed").sum())
+    return stay.filter(ended).join(missed, on=["row", "enrolment_id"], how="left").select(columns)
+
+
+@cache
+def _last_year() -> tuple[pl.Expr, list[pl.Expr]]:
+    age = (pl.col("as_of") - pl.col("planned_end_on")).dt.total_days()
+    by_calendar = (pl.col("last") - pl.col("before")).clip(0)
+    columns = [
+        pl.col("row"),
+        pl.when("every_day").then(pl.col("told").fill_null(0)).otherwise(by_calendar).alias("days"),
+        pl.col("missed"),
+    ]
+    return age.is_between(1, LAST_YEAR), columns
+
+
+def schooling(snapshot: Snapshot) -> pl.LazyFrame:
+    """One row per unit: the enrolment of this school year.
+
+    ``enrolled``: school days so far. ``ahead``: school days that the year had before the first of them.
+    """
+    days = school_days(snapshot)
+    began = snapshot.reference("terms").select("term_id", "as_of", _schooling()[0])
+    rows = stays(snapshot, days).join(began, on=["term_id", "as_of"], how="left")
+    return days_until(rows, days, "eve", "at_eve").select(_schooling()[1])
+
+
+@cache
+def _schooling() -> tuple[pl.Expr, list[pl.Expr]]:
+    eve = (pl.col("starts_on") - pl.duration(days=1)).alias("eve")
+    columns = [
+        pl.col("row"),
+        (pl.col("last") - pl.col("before")).clip(0).alias("enrolled"),
+        (pl.col("before") - pl.col("at_eve")).alias("ahead"),
+        pl.col("grade_level"),
+        pl.col("repeats_grade"),
+    ]
+    return eve, columns
+
+
+def schools(snapshot: Snapshot) -> pl.LazyFrame:
+    """One row per unit and enrolment of the last three years: its ``school``."""
+    lately = pl.col("planned_end_on") >= pl.col("as_of") - pl.duration(days=THREE_YEARS)
+    begun = pl.col("entered_on") <= pl.col("as_of")
+    return snapshot.table("enrolments").filter(lately & begun).select("row", pl.col("organisation_id").alias("school"))
+
+
+LAST_YEAR_AT_SCHOOL = Frame("last_year", ("enrolments", "organisations", "calendar", "attendance"), last_year)
+SCHOOLING = Frame("schooling", ("enrolments", "organisations", "terms", "calendar"), schooling)
+#: The calendar is what tells a school from a course that is enrolled in by itself, where "schools" would mean nothing.
+SCHOOLS = Frame("schools", ("enrolments", "organisations", "calendar"), schools)
+
+
+@feature(frame=LAST_YEAR_AT_SCHOOL, concept="history", unit="school days", range=(0, 1000), higher="context",
+         modifiable=False, grains=("student",), name="school days of last school year", into=FEATURES)  # fmt: skip
+def last_year_days() -> pl.Expr:
+    """School days on which the student was enrolled in the school year before."""
+    return pl.col("days").sum()
+
+
+@feature(frame=LAST_YEAR_AT_SCHOOL, concept="history", unit="basis points", range=(0, 1000 * WHOLE), higher="context",
+         modifiable=False, grains=("student",), name="time missed last school year", into=FEATURES)  # fmt: skip
+def last_year_points() -> pl.Expr:
+    """Basis points of last year's school days missed."""
+    return pl.col("missed").sum()
+
+
+@derived(concept="history", unit="share", range=(0, 1), higher="context", modifiable=False, grains=("student",),
+         name="share of last year's school days missed", says="missed {value:.0%} of last year's school days",
+         says_other="{value:.0%}", into=FEATURES)  # fmt: skip
+def absence_rate_last_year() -> pl.Expr:
+    """Share of last year's school days missed; null where the student was enrolled for fewer than 30 of them."""
+    days = pl.col("last_year_days")
+    return pl.when(days >= ENOUGH).then(pl.col("last_year_points") / days * OF_ONE)
+
+
+@feature(frame=SCHOOLS, concept="history", unit="schools", range=(0, 50), higher="context", modifiable=False,
+         grains=("student",), name="schools in three years", says="has been at {value:n school} in three years",
+         says_other="{value:.0f}", into=FEATURES)  # fmt: skip
+def schools_3y() -> pl.Expr:
+    """Different schools of the last three years, this one included."""
+    return pl.col("school").n_unique()
+
+
+@feature(frame=SCHOOLING, concept="history", unit="school days", range=(0, 400), higher="context", modifiable=False,
+         grains=("enrolment",), name="school days enrolled this year",
+         says="has been enrolled here for {value:n school day} this year", says_other="{value:.0f}",
+         into=FEATURES)  # fmt: skip
+def days_enrolled() -> pl.Expr:
+    """School days since the student came to this school this year."""
+    return pl.col("enrolled").max()
+
+
+@feature(frame=SCHOOLING, concept="history", unit="school days", range=(-400, 400), higher="context", modifiable=False,
+         grains=("enrolment",), name="school days of this year before the student came", into=FEATURES)  # fmt: skip
+def days_before_entry() -> pl.Expr:
+    """School days that the year had before the student's first."""
+    return pl.col("ahead").max()
+
+
+@derived(concept="history", unit="yes or no", range=(0, 1), higher="context", modifiable=False, grains=("enrolment",),
+         name="came to the school during the year",
+         says="came to this school when {days_before_entry:n school day} of the year had gone", says_other="{value:.0f}",
+         into=FEATURES)  # fmt: skip
+def mid_year_entry() -> pl.Expr:
+    """1 where the student came after the first 20 school days of the year, else 0."""
+    return (pl.col("days_before_entry") >= 20).cast(pl.Float64)
+
+
+@feature(frame=SCHOOLING, concept="history", unit="yes or no", range=(0, 1), higher="context", modifiable=False,
+         grains=("enrolment",), name="in this year of school for the second time",
+         says="has repeated this year of school {value:n time}", says_other="{value:.0f}",
+         into=FEATURES)  # fmt: skip
+def repeats_grade() -> pl.Expr:
+    """1 where the student is in this year of school for the second time, else 0."""
+    return pl.col("repeats_grade").cast(pl.Float64).max()
+
+
+@feature(frame=SCHOOLING, concept="history", unit="year of school", range=(0, 13), higher="context", modifiable=False,
+         grains=("enrolment",), name="year of school", says="is in grade {value:.0f}", says_other="{value:.0f}",
+         into=FEATURES)  # fmt: skip
+def grade_level() -> pl.Expr:
+    """Year of school, 0 for kindergarten."""
+    return pl.col("grade_level").max()

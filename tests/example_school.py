@@ -3,7 +3,10 @@
 Spring 2026 is over; autumn 2026 runs from 1 September to 18 December. Everybody takes algebra; in autumn everybody
 takes reading too, so that an enrolment is not a class. Leo leaves on 15 October, Kim comes on 12 October. Everything
 that is not written out for Ana follows from a student's number, so that no two students are alike; Hal's mark of a2 is carried
-over from an earlier attempt.
+over from an earlier attempt, Kim came from another school, and Eli has no internet at home since 1 December.
+
+The school teaches on weekdays but for 7 September and the last week of October, and records exceptions only. On 14
+October everybody but Ana is taught online.
 
 :func:`tables` gives the school as frames, :func:`records` as records, :func:`export` as files. :func:`large_school`
 is a school of the same tables that is large enough to train on.
@@ -67,6 +70,52 @@ ANA_ONLINE = (
     (date(2026, 11, 14), "quiz", 40, 9),  # after TODAY
 )
 
+#: Days without teaching in autumn: a holiday, and a week of them.
+HOLIDAYS = (date(2026, 9, 7), *(date(2026, 10, day) for day in range(26, 31)))
+
+#: Ana's days that were not ordinary: day, status, share missed, excused, mode, suspension.
+ANA_AWAY = (
+    (date(2026, 9, 4), "absent", 1.0, False, "in_person", False),  # the 4th school day, a Friday
+    (date(2026, 9, 16), "late", 0.1, False, "in_person", False),
+    (date(2026, 10, 5), "absent", 1.0, True, "home_or_hospital", False),  # taught in hospital
+    (date(2026, 10, 6), "absent", 1.0, True, "home_or_hospital", False),
+    (date(2026, 10, 21), "present", 0.0, None, "remote", False),
+    (date(2026, 10, 22), "absent", 1.0, False, "remote", False),
+    (date(2026, 11, 3), "late", 0.0, None, "in_person", False),
+    (date(2026, 11, 9), "absent", 0.5, True, "in_person", False),  # a part of a day, a Monday
+    (date(2026, 11, 10), "absent", 1.0, True, "in_person", False),
+    (date(2026, 11, 11), "absent", 1.0, False, "in_person", True),  # suspended
+    (date(2026, 11, 13), "absent", 1.0, False, "in_person", False),  # TODAY: known tomorrow
+)
+
+#: Grading periods: first day, last day, and the half of the year that they are a part of.
+PERIODS = {
+    "spring-1": (date(2026, 2, 2), date(2026, 4, 17), "spring"),
+    "spring-2": (date(2026, 4, 18), date(2026, 6, 26), "spring"),
+    "autumn-1": (date(2026, 9, 1), date(2026, 10, 30), "autumn"),
+    "autumn-2": (date(2026, 10, 31), date(2026, 12, 18), "autumn"),
+}
+
+#: Ana's report cards: class, grading period, mark.
+ANA_REPORTS = (
+    ("algebra-spring", "spring-1", 0.71),
+    ("algebra-spring", "spring-2", 0.75),
+    ("algebra-autumn", "autumn-1", 0.58),
+    ("reading-autumn", "autumn-1", 0.66),
+    ("algebra-autumn", "autumn-2", 0.5),  # after TODAY
+    ("reading-autumn", "autumn-2", 0.7),
+)
+
+#: Incidents: which, who, day, part in it, exclusion, days lost.
+INCIDENTS = (
+    ("i1", "ben", date(2026, 10, 6), "perpetrator", "out_of_school", 2.0),
+    ("i1", "ana", date(2026, 10, 6), "victim", "none", None),
+    ("i2", "gus", date(2026, 11, 3), "perpetrator", "none", None),
+    ("i3", "fay", date(2026, 9, 9), "perpetrator", "in_school", 0.5),
+    ("i4", "fay", date(2026, 10, 31), "perpetrator", "none", None),  # a Saturday
+    ("i5", "ana", date(2026, 11, 10), "perpetrator", "out_of_school", 1.0),
+)
+
 #: Which outcomes are not a pass.
 SPRING_RESULTS = {"ben": "fail", "cal": "withdrawn", "dee": "incomplete"}
 AUTUMN_RESULTS = {"ana": "fail", "leo": "withdrawn"}
@@ -88,9 +137,12 @@ def tables() -> Frames:
     graded = [row for row in handed if row[4] is not None]
     best = {piece: most for _, piece, _, _, _, most in WORK}
     rows: dict[str, list[tuple[object, ...]]] = {
-        "organisations": [("lincoln", "Lincoln School", "school", None)],
-        "terms": [(term, term, *span[term]) for term in span],
-        "courses": [("algebra", "Algebra", "mathematics"), ("reading", "Reading", "language")],
+        "organisations": [("lincoln", "Lincoln School", "school", None), ("harbor", "Harbor School", "school", None)],
+        "terms": [(term, term, *span[term], "semester") for term in span]
+        + [(period, period, first, last, "grading_period", term) for period, (first, last, term) in PERIODS.items()],
+        "calendar": [("lincoln", day, day.weekday() < 5 and day not in HOLIDAYS)
+                     for first, last in span.values() for day in _days(first, last)],
+        "courses": [("algebra", "Algebra", "mathematics", True), ("reading", "Reading", "language", True)],
         "sections": [
             (section, section.split("-")[0], term, "lincoln", section, *span[term])
             for term in span
@@ -101,9 +153,10 @@ def tables() -> Frames:
         "demographics": [(s, "female" if n % 2 else "male", "11-15", n % 5 == 0, "3", "north", None)
                          for n, s in enumerate(STUDENTS)],
         "enrolments": [
-            (enrolment(s, t), s, "lincoln", t, entered.get((s, t), span[t][0]), span[t][1], n % 2, 30.0 + 10 * (n % 3))
+            (enrolment(s, t), s, "lincoln", t, entered.get((s, t), span[t][0]), span[t][1], n % 2, 30.0 + 10 * (n % 3), 9,
+             s == "dee" and t == "autumn")
             for n, (s, t) in enumerate(stays)
-        ],
+        ] + [("kim-harbor", "kim", "harbor", None, date(2025, 9, 1), date(2026, 1, 30), 0, None, 9)],
         "exits": [("leo-autumn", "leo", date(2026, 10, 15), "dropout"), ("cal-spring", "cal", date(2026, 4, 1), "withdrawn")],
         "rosters": [
             (s, enrolment(s, t), section, entered.get((s, t), span[t][0]), None) for s, t in stays for section in classes[t]
@@ -113,14 +166,27 @@ def tables() -> Frames:
         "submissions": [row[:4] for row in handed],
         "results": [(s, e, piece, "banked" if (s, piece) == ("hal", "a2") else "graded", score, marked)
                     for s, e, piece, _, score, marked in graded],
+        "attendance": [row for s, t in stays for row in _away(s, t, entered.get((s, t), span[t][0]), span[t][1])],
+        "section_attendance": [row for s, t in stays for section in classes[t]
+                               for row in _lessons(s, t, section, entered.get((s, t), span[t][0]), span[t][1])],
+        "incidents": [(one, s, enrolment(s), day, "school_violation", role, exclusion, lost)
+                      for one, s, day, role, exclusion, lost in INCIDENTS],
         "activity": [row for student, term in stays for row in _online(student, term)],
-        "skills": [("ratios", "Use ratio reasoning", "mathematics"), ("fractions", "Add fractions", "mathematics")],
+        "course_marks": [row for s, t in stays for row in _reports(s, t, classes[t])],
+        "digital_access": [("eli", date(2026, 9, 2), "own", "broadband", "family"),
+                           ("eli", date(2026, 12, 1), "own", "none", "family"),
+                           ("ana", date(2026, 9, 2), "shared", "mobile_only", "family")],
+        "skills": [("ratios", "Use ratio reasoning", "mathematics"), ("fractions", "Add fractions", "mathematics"),
+                   ("counting", "Count in steps", "mathematics")],
+        "skill_prerequisites": [("ratios", "fractions"), ("fractions", "counting")],
         "assignment_skills": [(piece, skill) for piece, skills in SKILLS.items() for skill in skills],
         "skill_results": [
             (s, e, "algebra-autumn", skill, piece, day, score / best[piece])
             for s, e, piece, day, score, _ in graded
             for skill in SKILLS.get(piece, ())
-        ],
+        ]
+        + [(s, enrolment(s, "spring"), "algebra-spring", "counting", f"test-{at}", date(2026, 5, 4) + timedelta(days=14 * at),
+            (60 + (n * 13 + at * 7) % 40) / 100) for n, s in enumerate(present["spring"]) for at in range(2)],
         "outcomes": [(s, enrolment(s, "spring"), "algebra-spring", "spring", SPRING_RESULTS.get(s, "pass"), SPRING[1])
                      for s in present["spring"]]
         + [(s, enrolment(s), section, "autumn", AUTUMN_RESULTS.get(s, "pass"), AUTUMN[1])
@@ -133,6 +199,58 @@ def _frame(name: str, rows: list[tuple[object, ...]]) -> pl.DataFrame:
     """Return rows as a frame; the last columns of a table may be left out of them, and are then empty."""
     schema = {column.name: column.type for column in TABLES[name].columns}
     return pl.DataFrame([(*row, *[None] * (len(schema) - len(row))) for row in rows], schema=schema, orient="row")
+
+
+def _days(first: date, last: date) -> list[date]:
+    """Return all days from the first to the last."""
+    return [first + timedelta(days=at) for at in range((last - first).days + 1)]
+
+
+def _away(student: str, term: str, first: date, last: date) -> list[tuple[object, ...]]:
+    """Return student, enrolment, day, status, share missed, excused, mode and suspension of days that were not ordinary."""
+    if student == "ana" and term == "autumn":
+        return [("ana", "ana-autumn", *row) for row in ANA_AWAY]
+    kinds: tuple[tuple[object, ...], ...] = (
+        ("absent", 1.0, False, "in_person", False),
+        ("late", 0.1, False, "in_person", False),
+        ("absent", 1.0, True, "in_person", False),
+        ("absent", 0.5, None, "in_person", False),
+        ("absent", 1.0, True, "home_or_hospital", False),
+        ("present", 0.0, None, "remote", False),
+        ("absent", 1.0, False, "remote", False),
+    )
+    number = STUDENTS.index(student)
+    known: dict[date, tuple[object, ...]] = {date(2026, 10, 14): kinds[6 if number % 3 == 1 else 5]}
+    if student == "ben":
+        known |= dict.fromkeys((date(2026, 10, 7), date(2026, 10, 8)), ("absent", 1.0, False, "in_person", True))
+    return [
+        (student, enrolment(student, term), day, *known.get(day, kinds[(at + number) % len(kinds)]))
+        for at, day in enumerate(_days(first, last))
+        if day.weekday() < 5 and day not in HOLIDAYS and ((at + number) % (4 + number) == 0 or day in known)
+    ]
+
+
+def _lessons(student: str, term: str, section: str, first: date, last: date) -> list[tuple[object, ...]]:
+    """Return student, enrolment, class, day and status of one lesson a week."""
+    number = STUDENTS.index(student)
+    return [
+        (student, enrolment(student, term), section, day, "absent" if (at // 7 * 3 + number) % 8 == 0 else "present")
+        for at, day in enumerate(_days(first, last))
+        if day.weekday() == 2
+    ]
+
+
+def _reports(student: str, term: str, sections: tuple[str, ...]) -> list[tuple[object, ...]]:
+    """Return student, enrolment, class, grading period, mark, its letter, credits tried and earned, and the day."""
+    number, found = STUDENTS.index(student), []
+    written = {(section, period): mark for section, period, mark in ANA_REPORTS} if student == "ana" else {}
+    for at, (period, (_, last, of)) in enumerate(PERIODS.items()):
+        for section in sections if of == term else ():
+            mark = written.get((section, period), (40 + (number * 11 + at * 17 + len(section) * 7) % 55) / 100)
+            done = period == "spring-2" or (period == "autumn-2" and section.startswith("algebra"))
+            worth: tuple[float | None, ...] = (5.0, 5.0 if mark >= 0.6 else 0.0) if done else (None, None)
+            found.append((student, enrolment(student, term), section, period, mark, None, *worth, last))
+    return found
 
 
 def _handed_in(student: str, term: str) -> list[tuple[str, str, str, date, float | None, date]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import string
+from collections.abc import Callable
 from datetime import date
 from functools import cache
 
@@ -12,6 +14,7 @@ from example_school import TODAY
 
 from features import cohort, pipeline
 from features.catalog import Feature
+from features.phrases import fill
 from features.pipeline import KEYS
 from features.records import SchoolRecords
 from features.standard import STANDARD
@@ -22,7 +25,8 @@ DAYS = [date(2026, 9, 1), date(2026, 9, 16), date(2026, 10, 3), date(2026, 10, 1
 
 
 def finest(one: Feature) -> Grain:
-    return one.grains[-1]
+    """The unit at which a feature is looked at: what is known of a student is carried down to the class."""
+    return "skill" if one.grains[-1] == "skill" else "section"
 
 
 @cache
@@ -65,13 +69,13 @@ def test_a_feature_stays_in_its_range(one: Feature) -> None:
 
 @EVERY
 def test_a_feature_tells_students_or_days_apart(one: Feature) -> None:
-    same_for_all = {"course_days", "weight_asked"}
+    same_for_all = {"course_days", "weight_asked", "grade_level"}
     assert table(finest(one))[one.name].n_unique() > 1 or one.name in same_for_all
 
 
 #: What is there before anybody does anything.
 CALENDAR = ("organisations", "terms", "courses", "sections", "students", "enrolments", "rosters", "assignments", "skills",
-            "assignment_skills")  # fmt: skip
+            "assignment_skills", "calendar", "skill_prerequisites")  # fmt: skip
 
 
 @cache
@@ -100,20 +104,149 @@ def test_a_feature_of_a_table_that_was_never_sent_is_unknown_and_not_zero(one: F
 
 def test_counts_over_a_table_that_is_held_and_empty_are_zero() -> None:
     empty = idle(held=True)
-    counts = ["active_days_28d", "actions_all", "handed_in", "marks_known", "skill_occasions", "marks_carried_over"]
+    counts = ["handed_in", "marks_known", "skill_occasions", "marks_carried_over", "absent_days", "incidents_45d",
+              "current_absence_streak", "skill_prereq_gaps", "suspended"]  # fmt: skip
     assert empty.select(pl.col(counts).sum()).row(0) == (0.0,) * len(counts)
     assert empty.select(pl.col(counts).null_count()).row(0) == (0,) * len(counts)
-    unknown = ["days_since_active", "mark_mean", "mark_latest", "lead_mean", "skill_latest", "days_since_hand_in"]
+    # Where nobody is online, the class does not use the tool, and nobody's silence says anything.
+    unknown = ["active_days_28d", "days_since_active", "mark_mean", "mark_latest", "lead_mean", "skill_latest",
+               "days_since_hand_in", "monday_friday_share", "unexcused_share", "remote_participation", "section_cut_rate_45d",
+               "report_mean", "classes_below_60", "credits_share", "skill_mastery"]  # fmt: skip
     assert empty.select(pl.col(unknown).count()).row(0) == (0,) * len(unknown)
-
-
-#: Tables of schools whose features are still to be written. A table that gets one leaves this list.
-AWAITING = {"attendance", "calendar", "course_marks", "courses", "incidents", "section_attendance"}
 
 
 def test_every_table_with_features_is_read_by_some_feature() -> None:
     read = {name for one in STANDARD if one.frame for name in one.frame.tables}
-    assert {name for name, table in TABLES.items() if table.used_for("feature")} - read == AWAITING
+    assert {name for name, table in TABLES.items() if table.used_for("feature")} <= read
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+SAID = pytest.mark.parametrize("one", [one for one in STANDARD if one.said], ids=[one.name for one in STANDARD if one.said])
+
+#: Words that judge, give a cause or foretell.
+UNKIND = ("truan", "chronic", "fail", "lazy", "risk", "because they", "disengag", "will ", "problem", "bad", "behind", "offen",
+          "delinquen", "!", "cut ")  # fmt: skip
+
+
+@SAID
+def test_a_feature_is_said_of_everybody_it_is_known_of_in_plain_words(one: Feature) -> None:
+    asked = [name for _, name, _, _ in string.Formatter().parse(one.words.says) if name and name != "value"]
+    rows = table(finest(one)).filter(pl.col(one.name).is_not_null()).select(pl.col(one.name).alias("value"), *asked).unique()
+    assert rows.height > 0
+    for row in rows.iter_rows(named=True):
+        said = fill(one.words.says, row)  # refuses a number that is not known
+        assert said[0].islower()
+        assert len(said.split()) <= 22
+        assert not any(word in said.lower() for word in UNKIND)
+        assert "0 %" not in said
+        assert "nan" not in said
+
+
+# -- the honest direction ---------------------------------------------------------------------------------------------
+
+Frames = dict[str, pl.DataFrame]
+
+#: The last three school days of which attendance is known on TODAY, and one at the beginning of term.
+AWAY = (date(2026, 9, 3), date(2026, 11, 10), date(2026, 11, 11), date(2026, 11, 12))
+
+
+def _everybody_away(frames: Frames) -> Frames:
+    known = frames["attendance"]
+    stays = frames["rosters"].filter(pl.col("section_id") == "reading-autumn").select("student_id", "enrolment_id")
+    more = stays.join(pl.DataFrame({"on": AWAY}), how="cross").with_columns(
+        status=pl.lit("absent"),
+        absent_share=1.0,
+        excused=pl.lit(value=False),
+        mode=pl.lit("in_person"),
+        exclusion=pl.lit(value=False),
+    )
+    return {"attendance": pl.concat([known.filter(~pl.col("on").is_in(AWAY)), more.select(known.columns)])}
+
+
+def _changed(name: str, **columns: pl.Expr) -> Callable[[Frames], Frames]:
+    return lambda frames: {name: frames[name].with_columns(**columns)}
+
+
+def _suspended(frames: Frames) -> Frames:
+    students = [name for name in example_school.STUDENTS if name != "leo"]
+    more = [
+        {"incident_id": "new", "student_id": student, "enrolment_id": f"{student}-autumn", "occurred_on": date(2026, 11, 9),
+         "role": "perpetrator", "exclusion": "out_of_school", "days_excluded": 3.0}
+        for student in students
+    ]  # fmt: skip
+    away = _everybody_away(frames)["attendance"].with_columns(exclusion=pl.col("on").is_in(AWAY) | pl.col("exclusion"))
+    return {"incidents": example_school.plus(frames, "incidents", *more)["incidents"], "attendance": away}
+
+
+def _nothing_handed_in_since_october(frames: Frames) -> Frames:
+    late = frames["submissions"].filter(pl.col("submitted_on") < date(2026, 10, 1))
+    return {"submissions": late, "results": frames["results"].join(late, on=["student_id", "assignment_id"], how="semi")}
+
+
+def _recent_marks_lower(frames: Frames) -> Frames:
+    halved = (
+        pl.when(pl.col("decided_on") > date(2026, 12, 1)).then(0.5).when(pl.col("decided_on") > date(2026, 10, 1)).then(0.9)
+    )
+    return {
+        "results": frames["results"].with_columns(
+            score=pl.col("score") * pl.when(pl.col("marked_on") > date(2026, 10, 24)).then(0.1).otherwise(1.0)
+        ),
+        "course_marks": frames["course_marks"].with_columns(
+            mark_share=pl.col("mark_share") * halved.otherwise(1.0), credits_earned=pl.col("credits_earned") * 0.5
+        ),
+    }
+
+
+def _online_less(frames: Frames) -> Frames:
+    lately = pl.col("on").is_between(date(2026, 11, 1), TODAY)
+    return {"activity": frames["activity"].filter(~lately & (pl.col("on") >= date(2026, 9, 12)))}
+
+
+#: One change for the worse by concept, and others for what that does not touch, or touches from both sides.
+WORSE: dict[str, Callable[[Frames], Frames]] = {
+    "attendance": _everybody_away,
+    "behaviour": _suspended,
+    "coursework": _nothing_handed_in_since_october,
+    "marks": _recent_marks_lower,
+    "engagement": _online_less,
+    "skills": _changed("skill_results", score_share=pl.col("score_share") * 0.3),
+    "late": _changed("attendance", status=pl.lit("late")),
+    "lessons": _changed(
+        "section_attendance", status=pl.when(pl.col("on") > date(2026, 10, 20)).then(pl.lit("absent")).otherwise("status")
+    ),
+    "remote": _changed("attendance", absent_share=pl.lit(1.0)),
+    "due dates": _changed("assignments", due_on=pl.col("due_on") - pl.duration(days=3)),
+    "earlier weeks": lambda frames: {"activity": frames["activity"].filter(pl.col("on") >= date(2026, 11, 1))},
+    "clicks": _changed("activity", actions=pl.lit(1, pl.Int32), resources=pl.lit(1, pl.Int32)),
+    "reports": _changed("course_marks", mark_share=pl.min_horizontal("mark_share", 0.65)),
+}
+TOUCHED_BY = {"tardy_rate": "late", "section_cut": "lessons", "lessons_missed": "lessons", "remote": "remote",
+              "lead_": "due dates", "handed_in_late": "due dates", "late_share": "due dates", "actions": "clicks",
+              "pages": "clicks", "classes_60": "reports", "active_days_before": "earlier weeks"}  # fmt: skip
+
+#: What is not seen on TODAY: work handed in ahead of its day, and a second report card.
+SEEN_ON = {"handed_in_early": date(2026, 11, 9), "weight_early": date(2026, 11, 9), "next_handed_in": date(2026, 11, 9),
+           "report_change": DAYS[-1]}  # fmt: skip
+
+
+@cache
+def on(day: date, unit: Grain, change: str = "") -> pl.DataFrame:
+    """The features on a day, of the school as it is or worse off in one way."""
+    frames = example_school.tables()
+    records = example_school.records(frames | WORSE[change](frames) if change else frames)
+    return pipeline.build(records, cohort.on_dates(records, [day], unit), STANDARD).frame
+
+
+@pytest.mark.parametrize("one", [one for one in STANDARD if one.said and one.higher != "context"], ids=lambda one: one.name)
+def test_a_feature_has_an_honest_direction(one: Feature) -> None:
+    change = next((change for start, change in TOUCHED_BY.items() if one.name.startswith(start)), one.concept)
+    day = SEEN_ON.get(one.name, TODAY)
+    before, after = on(day, finest(one)), on(day, finest(one), change)
+    assert before.select(KEYS).equals(after.select(KEYS))
+    steps = ((after[one.name] - before[one.name]) * (1 if one.higher == "concern" else -1)).drop_nulls().to_list()
+    assert min(steps) >= -1e-9, "it looks better where things are worse"
+    assert max(steps) > 0, "it does not notice"
 
 
 # -- Ana's autumn, by hand --------------------------------------------------------------------------------------------

@@ -48,10 +48,11 @@ def test_a_label_tells_the_day_on_which_it_was_known(school: SchoolRecords) -> N
 @pytest.mark.parametrize("name", TARGETS)
 def test_what_is_not_on_record_is_null_and_never_negative(name: str) -> None:
     frames = example_school.tables()
-    for table in ("outcomes", "skill_results"):
+    told = ("outcomes", "skill_results", "attendance")
+    for table in told:
         frames[table] = frames[table].filter(pl.lit(value=False))
     empty = example_school.records(frames)
-    without = example_school.records({n: f for n, f in frames.items() if n not in ("outcomes", "skill_results")})
+    without = example_school.records({n: f for n, f in frames.items() if n not in told})
     for records in (empty, without):
         asked = cohort.on_dates(records, [TODAY], TARGETS[name].unit)
         assert len(asked) > 10
