@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 
 import polars as pl
 
@@ -36,14 +37,20 @@ def on_days_of_term(records: SchoolRecords, days: Sequence[int], unit: Grain, te
 
 @dataclass(frozen=True)
 class Enrolled:
-    """Who is enrolled at which date (``stays``), in which class (``seats``), and what classes teach (``taught``).
+    """Who is enrolled at which date (``stays``), in which class (``seats``), and what classes teach (``teaches``).
 
-    ``stays`` carries ``peers``, the year group: the school and the year of school, where that is on record.
+    What is taught is worked out when skills are asked about: of a whole school it takes seconds. ``stays`` carries
+    ``peers``, the year group: the school and the year of school, where that is on record.
     """
 
     stays: pl.DataFrame
     seats: pl.DataFrame
-    taught: pl.DataFrame
+    teaches: pl.LazyFrame
+
+    @cached_property
+    def taught(self) -> pl.DataFrame:
+        """Return the skills of each class and date: ``section_id``, ``skill_id``, ``as_of``."""
+        return self.teaches.collect(optimizations=pl.QueryOptFlags() if self.stays.height > 1 else pl.QueryOptFlags.none())
 
     def units(self, unit: Grain) -> Cohort:
         """Return the cohort of one kind of unit."""
@@ -118,4 +125,5 @@ def enrolled(records: SchoolRecords, when: pl.DataFrame) -> Enrolled:
         .unique()
     )
     plans = pl.QueryOptFlags.none() if records.few else pl.QueryOptFlags()
-    return Enrolled(*pl.collect_all([here, seats, taught], optimizations=plans))
+    found, seated = pl.collect_all([here, seats], optimizations=plans)
+    return Enrolled(found, seated, taught)
