@@ -11,13 +11,14 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from benchmarks import explain, features, request, train
+from benchmarks import explain, features, request, simulate, train
 
 #: Every benchmark by name.
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "explain": explain.run,
     "features": features.run,
     "request": request.run,
+    "simulate": simulate.run,
     "train": train.run,
 }
 

@@ -143,8 +143,9 @@ def _names(folder: Path, stem: str) -> Iterator[Path]:
 def read_files(folder: Path, tables: Mapping[str, Table], required: Collection[str]) -> dict[str, tuple[str, pl.DataFrame]]:
     """Return the name and the rows of each table's file, CSV or Parquet, the rows as they stand.
 
-    Where both endings exist the Parquet file is read. Refuses with every required file that is missing, every file
-    that cannot be read and every column that is missing, all at once.
+    Where both endings exist the Parquet file is read. A folder of the table's name that holds Parquet files is read as
+    one file ``<table>.parquet``, its parts in the order of their names. Refuses with every required file that is missing,
+    every file that cannot be read and every column that is missing, all at once.
     """
     if not folder.is_dir():
         raise Refused(
@@ -155,9 +156,10 @@ def read_files(folder: Path, tables: Mapping[str, Table], required: Collection[s
     problems: list[Problem] = []
     for name, table in tables.items():
         paths = [path for ending in (".parquet", ".csv") if (path := folder / f"{name}{ending}").is_file()]
+        paths += [folder / name] if any((folder / name).glob("*.parquet")) else []
         if paths:
             try:
-                found[name] = (paths[0].name, load(paths[0], table))
+                found[name] = (paths[0].name if paths[0].is_file() else f"{name}.parquet", load(paths[0], table))
             except Refused as refused:
                 problems += refused.problems
         elif name in required:
@@ -179,10 +181,11 @@ def load(path: Path, table: Table) -> pl.DataFrame:
     CSV is read as UTF-8, with Latin-1 tried where that fails, since some published copies are. Columns that the
     table does not know are left behind here and never enter.
     """
+    parquet = sorted(path.glob("*.parquet")) if path.is_dir() else [path] if path.suffix == ".parquet" else []
     try:
-        frame = pl.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path.read_bytes())
+        frame = pl.read_parquet(parquet) if parquet else _read_csv(path.read_bytes())
     except pl.exceptions.PolarsError:
-        what = "Parquet" if path.suffix == ".parquet" else "a CSV whose rows all have the header's number of columns"
+        what = "Parquet" if parquet else "a CSV whose rows all have the header's number of columns"
         hint = "Save it as CSV in UTF-8 with commas between columns and quotes around text, or as Parquet."
         # `from None`: what Polars says quotes the cells it stumbled over.
         raise Refused([Problem("unreadable_file", path.name, f"it is not {what}", hint, file=path.name)], _UNREADABLE) from None

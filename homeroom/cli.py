@@ -248,9 +248,7 @@ def train(settings: Settings, say: Say, source: str, path: Path, targets: tuple[
     told = settings.section("train", training.Training)
     records, source_told = _records(settings, say, source, path)
     with say.progress("training") as step:
-        results = training.train(
-            records, targets, told, test_from, source_told.pass_mark, _registry(settings), progress=step
-        )
+        results = training.train(records, targets, told, test_from, source_told.pass_mark, _registry(settings), progress=step)
     for one in results:
         say.result(one.as_dict())
         auc = [f"day {row['day']}: {_figure(row['auc'])}" for row in one.by_day]
@@ -340,6 +338,42 @@ def score(settings: Settings, say: Say, source: str, path: Path, as_of: date, ou
 
 
 @command(
+    click.option("--students", type=int, required=True, help="About how many are enrolled in a school year."),
+    click.option("--seed", type=int, required=True, help="Another seed, another district; the same seed, the same bytes."),
+    click.option("--world", "world_file", type=click.Path(path_type=Path), help="A TOML file of what is true there."),
+    click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write."),
+)
+def simulate(settings: Settings, say: Say, students: int, seed: int, world_file: Path | None, out: Path) -> None:
+    """Write a simulated district as canonical tables, and apart from them what is true in it."""
+    import time
+
+    from homeroom.simulate.run import simulate as run
+    from homeroom.simulate.world import World
+
+    del settings  # a district depends on its own arguments alone
+    world, began = World.read(world_file) if world_file else World(), time.perf_counter()
+    with say.progress("simulating") as step:
+        made = run(students, seed, out, world, progress=step)
+    seconds = round(time.perf_counter() - began, 1)
+    say.lines(
+        f"World {made.world}, seed {seed}: {sum(made.rows.values()):,} rows in {len(made.rows)} tables, {seconds} s",
+        *(f"  {name}: {made.rows[name]:,}" for name in _SHOWN if name in made.rows),
+        f"What is true lies apart, in {out / 'truth'}: nothing that learns or scores reads it.",
+        "Next:",
+        f"  homeroom check --source tables {out}",
+        f"  homeroom train --source tables {out}",
+        f"  python -m homeroom.simulate.distributions {out}",
+    )
+    say.result({"out": str(out), "world": made.world, "students": students, "seed": seed, "zones": made.zones,
+                "rows": dict(made.rows), "truth": dict(made.truth), "seconds": seconds})  # fmt: skip
+
+
+#: The tables whose rows are told of a district that was made.
+_SHOWN = ("students", "enrolments", "exits", "attendance", "submissions", "results", "skill_results", "activity", "outcomes",
+          "supports")  # fmt: skip
+
+
+@command(
     click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on."),
     click.option("--port", default=3000, show_default=True, help="The port to listen on."),
 )
@@ -387,6 +421,46 @@ def revoke(settings: Settings, say: Say, key_id: str) -> None:
     revoke_key(open_database(settings.database_url), settings.tenant, key_id)
     say.lines(f"Key {key_id} is revoked.")
     say.result({"revoked": key_id})
+
+
+@command(
+    click.option("--students", default=2_000, show_default=True, help="How many students the district has."),
+    click.option("--seed", default=7, show_default=True, help="Another seed, another district."),
+    click.option("--no-serve", is_flag=True, help="Stop after scoring."),
+    click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on."),
+    click.option("--port", default=3000, show_default=True, help="The port to listen on."),
+)
+def demo(settings: Settings, say: Say, students: int, seed: int, no_serve: bool, host: str, port: int) -> None:
+    """Show all of it on a simulated district: simulate, train, promote, score, serve."""
+    import time
+
+    from homeroom.demo import curl, prepare, told
+    from homeroom.settings import read
+
+    home, began = settings.home / "demo", time.perf_counter()
+    with say.progress("demo") as step:
+        named = ""
+
+        def progress(what: str, done: int | None = None, of: int | None = None) -> None:
+            nonlocal named
+            step(what, done, of)
+            if what != named:
+                say.lines(f"{time.perf_counter() - began:6.1f} s  {what}")
+                named = what
+
+        shown = prepare(home, students, seed, progress)
+    for one in shown.results:
+        say.lines(f"{one.model.target.name} version {one.model.version}: AUC {_figure(one.metrics.auc)} on the later year, "
+                  f"gate {'passed' if one.passed_gate else 'not passed'}")  # fmt: skip
+    say.lines(*told(shown), "", f"The list: {shown.scores}", f"An API key for a counselor: {shown.key}",
+              f"Ask for a student: {curl(shown, host, port)}")  # fmt: skip
+    say.result({"home": str(home), "as_of": shown.as_of, "versions": shown.versions, "scores": str(shown.scores),
+                "students": shown.students, "key": shown.key, "seconds": round(time.perf_counter() - began, 1)})  # fmt: skip
+    if not no_serve:
+        from serving.launch import serve as launch
+
+        say.lines("", f"Open http://{host}:{port}. Stop with Ctrl-C.")
+        launch(read(str(home), ()).serve(), host, port)
 
 
 if __name__ == "__main__":

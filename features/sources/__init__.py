@@ -10,6 +10,7 @@ from typing import Any
 
 from features.records import digest_of
 from features.sources import oulad, tables
+from features.tables import TABLES
 from features.validation import Reading
 
 
@@ -44,4 +45,6 @@ def read(source: str, path: Path, settings: object, tenant: str = "default") -> 
 def digest(source: str, path: Path, settings: object) -> str:
     """Return what names an export and the way it is read, without reading it: its files' names, sizes and times."""
     files = sorted(file for file in path.glob("*") if file.suffix in {".csv", ".parquet"})
-    return digest_of(FORMAT, source, settings, [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files])
+    files += sorted(part for name in TABLES for part in (path / name).glob("*.parquet"))
+    told = [(file.relative_to(path).as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return digest_of(FORMAT, source, settings, told)

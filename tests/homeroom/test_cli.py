@@ -30,7 +30,8 @@ from training.targets import TARGETS
 ROOT = Path(__file__).resolve().parents[2]
 TODAY = oulad_school.TODAY.isoformat()
 
-COMMANDS = {"check", "features", "train", "models", "promote", "rollback", "score", "serve", "key", "keys", "revoke"}
+COMMANDS = {"check", "features", "train", "models", "promote", "rollback", "score", "serve", "key", "keys", "revoke",
+            "simulate"}  # fmt: skip
 
 #: What must not be imported to print a line of help.
 HEAVY = ("polars", "lightgbm", "mlflow", "bentoml", "pandas", "sklearn", "numpy", "shapiq", "matplotlib", "sqlalchemy")

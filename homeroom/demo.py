@@ -1,0 +1,149 @@
+"""All of it on a simulated district: records, models, scores, and a server to look at them.
+
+Nothing here is special to the demonstration but the district: every step is the command of the same name. A step whose
+result is there already is not done again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from features.records import SchoolRecords, digest_of
+from features.sources import digest, read
+from features.sources.tables import Tables
+from features.standard import STANDARD
+from homeroom.simulate.run import MANIFEST, simulate
+from homeroom.simulate.world import World
+from serving.batch import run
+from serving.cases.database import open_database
+from serving.cases.keys import create_key, list_keys, revoke_key
+from serving.scoring import Scoring
+from serving.store import Store
+from training.registry import Registry
+from training.targets import TARGETS
+from training.train import Result, Training, train
+
+Progress = Callable[..., None]
+
+#: Why a model that does not beat every simple baseline serves here all the same; kept with the version.
+REASON = "shown in the demonstration, on a simulated district"
+LABEL = "demo"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the demonstration made: its folder, the day it looks from, models by target, the list and a key."""
+
+    home: Path
+    as_of: date
+    district: Path
+    versions: dict[str, str]
+    results: tuple[Result, ...]
+    scores: Path
+    students: int
+    key: str
+    example: str
+
+
+def prepare(home: Path, students: int, seed: int, progress: Progress) -> Shown:
+    """Simulate, read, train, promote and score; what is there already is kept.
+
+    Args:
+        home: the state folder of the demonstration.
+        students: how many students the district has.
+        seed: of the simulation.
+        progress: called with a step, and how much of it is done.
+
+    """
+    world, store, registry = World(), Store.of(home, "default"), Registry(home / "models")
+    district = home / "district"
+    _simulated(district, students, seed, world, progress)
+    progress("reading the records")
+    records = _records(district, store)
+    results = _trained(home, records, registry, progress)
+    models = [registry.load(target, STANDARD) for target in TARGETS if registry.champion(target) is not None]
+    as_of = date.fromisoformat(world.years.through)
+    scores = home / "scores.parquet"
+    done = run(records, models, as_of, store, scores, Scoring(), lambda step, at, of: progress(f"scoring: {step}", at, of))
+    return Shown(
+        home, as_of, district, {one.target.name: one.version for one in models}, tuple(results), scores, done.students,
+        _key(home), _example(scores),
+    )  # fmt: skip
+
+
+def told(shown: Shown) -> list[str]:
+    """Return what a person is told at the end: how many were scored, and what the lists say."""
+    listed = pl.read_parquet(shown.scores, columns=["target", "band", "status"])
+    lines = [f"{shown.students:,} students scored as of {shown.as_of}:"]
+    for target in shown.versions:
+        mine = listed.filter(pl.col("target") == target)
+        counts = {band: int((mine["band"] == band).sum()) for band in ("check_in_suggested", "keep_an_eye", "no_extra_signal")}
+        lines.append(
+            f"  {target}: {counts['check_in_suggested']:,} check-ins suggested, {counts['keep_an_eye']:,} worth keeping an eye "
+            f"on, {counts['no_extra_signal']:,} without extra signal, {int((mine['status'] != 'scored').sum()):,} not scored"
+        )
+    return lines
+
+
+def curl(shown: Shown, host: str, port: int) -> str:
+    """Return a command line that asks the server for one student's scores."""
+    return (
+        f"curl -s http://{host}:{port}/students/score -H 'Authorization: Bearer {shown.key}' "
+        f"-H 'Content-Type: application/json' -d '{{\"student_ids\": [\"{shown.example}\"]}}'"
+    )
+
+
+def _simulated(folder: Path, students: int, seed: int, world: World, progress: Progress) -> None:
+    wanted = {"students": students, "seed": seed, "world_digest": world.digest}
+    try:
+        made = json.loads((folder / MANIFEST).read_text())
+    except FileNotFoundError:
+        made = {}
+    if any(made.get(key) != value for key, value in wanted.items()):
+        simulate(students, seed, folder, world, progress=lambda step, at, of: progress(f"simulating: {step}", at, of))
+
+
+def _records(district: Path, store: Store) -> SchoolRecords:
+    told, made = Tables(), store.records_folder
+    if (made / "manifest.json").exists():
+        kept = store.records()
+        if kept.digest == digest("tables", district, told):
+            return kept
+    reading = read("tables", district, told)
+    return SchoolRecords.from_frames(reading.tables, "default", reading.digest).write(made)
+
+
+def _trained(home: Path, records: SchoolRecords, registry: Registry, progress: Progress) -> list[Result]:
+    """Train and promote, unless models of these records and these definitions serve already."""
+    catalog = digest_of(*((one.name, one.fingerprint) for one in STANDARD))
+    stamp, wanted = home / "trained.json", {"records": records.digest, "catalog": catalog}
+    if stamp.exists() and json.loads(stamp.read_text()) == wanted:
+        return []
+    results = train(records, settings=Training(), pass_mark=Tables().pass_mark, registry=registry,
+                    progress=lambda step: progress(f"training: {step}"))  # fmt: skip
+    for result in results:
+        registry.promote(result.model.target.name, result.model.version, "" if result.passed_gate else REASON)
+    stamp.write_text(json.dumps(wanted))
+    return results
+
+
+def _key(home: Path) -> str:
+    """Return a new counselor's key; the one that an earlier run printed is revoked, since nobody can read it again."""
+    database = open_database(f"sqlite:///{(home / 'homeroom.db').resolve()}")
+    for one in list_keys(database, "default"):
+        if one.label == LABEL and one.revoked_at is None:
+            revoke_key(database, "default", one.id)
+    return create_key(database, "default", "counselor", LABEL)
+
+
+def _example(scores: Path) -> str:
+    """Return the student whose check-in is the first that is suggested."""
+    listed = pl.read_parquet(scores, columns=["student_id", "target", "probability"])
+    first = listed.filter(pl.col("probability").is_not_null()).sort("target", "probability", descending=[False, True]).head(1)
+    return str(first["student_id"].item())
