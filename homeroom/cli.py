@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from features.problems import Refused
     from features.records import SchoolRecords
     from features.validation import Reading
     from homeroom.settings import Settings
@@ -248,7 +249,10 @@ def train(settings: Settings, say: Say, source: str, path: Path, targets: tuple[
     told = settings.section("train", training.Training)
     records, source_told = _records(settings, say, source, path)
     with say.progress("training") as step:
-        results = training.train(records, targets, told, test_from, source_told.pass_mark, _registry(settings), progress=step)
+        results = training.train(
+            records, targets, told, test_from, source_told.pass_mark, _registry(settings), progress=step,
+            left_out=lambda name, why: _left_out(say, name, why),
+        )  # fmt: skip
     for one in results:
         say.result(one.as_dict())
         auc = [f"day {row['day']}: {_figure(row['auc'])}" for row in one.by_day]
@@ -266,6 +270,11 @@ def train(settings: Settings, say: Say, source: str, path: Path, targets: tuple[
             ),
             f"  gate {'passed' if one.passed_gate else 'not passed: it stays a candidate'}; {one.seconds['total']:.1f} s",
         )
+
+
+def _left_out(say: Say, target: str, why: Refused) -> None:
+    say.lines(f"{target}: left out. {why}")
+    say.result({"target": target, "left_out": [problem.as_dict() for problem in why.problems]})
 
 
 def _figure(value: float | None) -> str:
@@ -436,6 +445,7 @@ def demo(settings: Settings, say: Say, students: int, seed: int, no_serve: bool,
 
     from homeroom.demo import curl, prepare, told
     from homeroom.settings import read
+    from training.train import Training
 
     home, began = settings.home / "demo", time.perf_counter()
     with say.progress("demo") as step:
@@ -448,7 +458,7 @@ def demo(settings: Settings, say: Say, students: int, seed: int, no_serve: bool,
                 say.lines(f"{time.perf_counter() - began:6.1f} s  {what}")
                 named = what
 
-        shown = prepare(home, students, seed, progress)
+        shown = prepare(home, students, seed, settings.section("train", Training), progress)
     for one in shown.results:
         say.lines(f"{one.model.target.name} version {one.model.version}: AUC {_figure(one.metrics.auc)} on the later year, "
                   f"gate {'passed' if one.passed_gate else 'not passed'}")  # fmt: skip

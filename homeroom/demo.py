@@ -51,13 +51,14 @@ class Shown:
     example: str
 
 
-def prepare(home: Path, students: int, seed: int, progress: Progress) -> Shown:
+def prepare(home: Path, students: int, seed: int, training: Training, progress: Progress) -> Shown:
     """Simulate, read, train, promote and score; what is there already is kept.
 
     Args:
         home: the state folder of the demonstration.
         students: how many students the district has.
         seed: of the simulation.
+        training: how models are trained.
         progress: called with a step, and how much of it is done.
 
     """
@@ -66,7 +67,7 @@ def prepare(home: Path, students: int, seed: int, progress: Progress) -> Shown:
     _simulated(district, students, seed, world, progress)
     progress("reading the records")
     records = _records(district, store)
-    results = _trained(home, records, registry, progress)
+    results = _trained(home, records, registry, training, progress)
     models = [registry.load(target, STANDARD) for target in TARGETS if registry.champion(target) is not None]
     as_of = date.fromisoformat(world.years.through)
     scores = home / "scores.parquet"
@@ -119,14 +120,16 @@ def _records(district: Path, store: Store) -> SchoolRecords:
     return SchoolRecords.from_frames(reading.tables, "default", reading.digest).write(made)
 
 
-def _trained(home: Path, records: SchoolRecords, registry: Registry, progress: Progress) -> list[Result]:
+def _trained(home: Path, records: SchoolRecords, registry: Registry, training: Training, progress: Progress) -> list[Result]:
     """Train and promote, unless models of these records and these definitions serve already."""
     catalog = digest_of(*((one.name, one.fingerprint) for one in STANDARD))
-    stamp, wanted = home / "trained.json", {"records": records.digest, "catalog": catalog}
+    stamp = home / "trained.json"
+    wanted = {"records": records.digest, "catalog": catalog, "training": digest_of(training)}
     if stamp.exists() and json.loads(stamp.read_text()) == wanted:
         return []
-    results = train(records, settings=Training(), pass_mark=Tables().pass_mark, registry=registry,
-                    progress=lambda step: progress(f"training: {step}"))  # fmt: skip
+    results = train(records, settings=training, pass_mark=Tables().pass_mark, registry=registry,
+                    progress=lambda step: progress(f"training: {step}"),
+                    left_out=lambda target, why: progress(f"{target} is left out: {why.problems[0].problem}"))  # fmt: skip
     for result in results:
         registry.promote(result.model.target.name, result.model.version, "" if result.passed_gate else REASON)
     stamp.write_text(json.dumps(wanted))

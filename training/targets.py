@@ -189,11 +189,11 @@ def chronic_absence(records: SchoolRecords, cohort: Cohort, pass_mark: float) ->
     """
     del pass_mark
     latest = pl.col("known_on") == pl.col("known_on").max()
-    missed = (
+    away = (
         records.labels("attendance")
         .filter(latest.over("enrolment_id", "on"))
         .filter(~pl.col("deleted"), pl.col("mode").fill_null("in_person") != "home_or_hospital")
-        .group_by("enrolment_id").agg(pl.col("absent_share").sum().alias("missed"))
+        .select("enrolment_id", "on", "absent_share")
     )  # fmt: skip
     days = records.labels("calendar").filter(latest.over("organisation_id", "on"), ~pl.col("deleted"), pl.col("instructional"))
     reach = records.labels("attendance").select(pl.col("known_on").max()).collect().item()
@@ -203,14 +203,16 @@ def chronic_absence(records: SchoolRecords, cohort: Cohort, pass_mark: float) ->
         .join(left, on="enrolment_id", how="anti")
         .filter(pl.col("planned_end_on") <= pl.lit(reach, pl.Date))
     )  # fmt: skip
+    # A row of a day without school, or outside of the stay, is no absence.
     counted = (
         stays.select("enrolment_id", "organisation_id", "entered_on", "planned_end_on")
         .join(days.select("organisation_id", "on"), on="organisation_id")
         .filter(pl.col("on").is_between(pl.col("entered_on"), pl.col("planned_end_on")))
-        .group_by("enrolment_id", "planned_end_on").agg(pl.len().alias("days"))
+        .join(away, on=["enrolment_id", "on"], how="left")
+        .group_by("enrolment_id", "planned_end_on")
+        .agg(pl.len().alias("days"), pl.col("absent_share").sum().alias("missed"))
         .filter(pl.col("days") >= CHRONIC_LEAST_DAYS)
-        .join(missed, on="enrolment_id", how="left")
-        .with_columns((pl.col("missed").fill_null(0.0) / pl.col("days")).alias("share"))
+        .with_columns((pl.col("missed") / pl.col("days")).alias("share"))
     )  # fmt: skip
     return (
         cohort.frame.lazy()

@@ -128,18 +128,21 @@ def train(
     catalog: Catalog = STANDARD,
     progress: Progress = lambda _: None,
     shuffle_labels: bool = False,
+    left_out: Callable[[str, Refused], None] = lambda _target, _why: None,
 ) -> list[Result]:
     """Train, judge and register a model for each target.
 
     Args:
         records: the school's records.
-        targets: names of :data:`~training.targets.TARGETS`; by default all for which the school sent what it takes.
+        targets: names of :data:`~training.targets.TARGETS`. By default all for which the school sent what it takes;
+            one of which too few outcomes are known is then left out, and ``left_out`` is told.
         settings: see :class:`Training`.
         test_from: first day of the test term; by default that of the latest term with known outcomes.
         pass_mark: share of the best score from which a skill counts as secure.
         registry: where candidates are kept; without one, nothing is registered.
         catalog: the features to compute.
         progress: called with a sentence when a step begins.
+        left_out: called with a target that cannot be learned from these records, and why.
         shuffle_labels: train on labels shuffled among students, to show that nothing but the labels is learned from:
             such a model must do no better than chance.
 
@@ -148,12 +151,13 @@ def train(
 
     """
     settings = _with_days(settings or Training(), records)
-    targets = targets or [name for name, one in TARGETS.items() if one.possible(records)]
-    _refuse_impossible(records, targets)
+    names = targets or [name for name, one in TARGETS.items() if one.possible(records)]
+    _refuse_impossible(records, names)
     catalog = catalog.within(frozenset(records.parts))
     memo: Memo = {}
     results = []
-    for name in targets:
+    refused: list[Problem] = []
+    for name in names:
         started = time.perf_counter()
         target = TARGETS[name]
         progress(f"{name}: features")
@@ -161,9 +165,18 @@ def train(
         if shuffle_labels:
             labels = _shuffled(labels, keys, settings.seed)
         judged = keys["day"].is_in(settings.judged_days).to_numpy()
-        split = splits.by_time(keys, labels, terms, test_from, settings.folds, judged)
+        try:
+            split = splits.by_time(keys, labels, terms, test_from, settings.folds, judged)
+        except Refused as why:
+            if targets:
+                raise
+            refused += why.problems
+            left_out(name, why)
+            continue
         run = _Run.of(records, target, settings, table, keys, labels, split)
         results.append(_one(run, registry, progress, started))
+    if not results:
+        raise Refused(refused, "Nothing can be learned from these records")
     return results
 
 
