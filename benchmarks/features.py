@@ -22,7 +22,7 @@ def run(told: argparse.Namespace) -> dict[str, Any]:
     records = school.records(told.oulad)
     started = time.perf_counter()
     cohort = on_days_of_term(records, DAYS, "section")
-    table = build(records, cohort, STANDARD)
+    table = build(records, cohort, STANDARD.within(frozenset(records.parts)))
     ours = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     activity = records._rows("activity").select("enrolment_id", "on").collect().to_pandas()

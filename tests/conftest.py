@@ -24,7 +24,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # No deadline: a busy machine is not a fault. Forty examples on every run find what a thousand find in a week of runs.
 settings.register_profile("homeroom", max_examples=40, deadline=None)
-settings.load_profile("homeroom")
+settings.register_profile("quick", max_examples=15, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look for fewer examples where the full tests are left out."""
+    settings.load_profile("quick" if config.getoption("markexpr") == "not full" else "homeroom")
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,11 @@ def enrolment(student: str, term: str = "autumn") -> str:
 
 def tables() -> Frames:
     """Return the school's tables, without the columns of versions."""
+    return dict(_tables())
+
+
+@cache
+def _tables() -> Mapping[str, pl.DataFrame]:
     present = {"spring": STUDENTS[:10], "autumn": STUDENTS}
     stays = [(student, term) for term, students in present.items() for student in students]
     span = {"spring": SPRING, "autumn": AUTUMN}
@@ -283,9 +289,14 @@ def _online(student: str, term: str) -> list[tuple[object, ...]]:
     ]  # fmt: skip
 
 
+@cache
+def _records() -> SchoolRecords:
+    return SchoolRecords.from_frames(tables())
+
+
 def records(frames: Mapping[str, pl.DataFrame] | None = None) -> SchoolRecords:
     """Return the school's records, or those of changed frames."""
-    return SchoolRecords.from_frames(tables() if frames is None else frames)
+    return _records() if frames is None else SchoolRecords.from_frames(frames)
 
 
 def export(folder: Path, frames: Mapping[str, pl.DataFrame] | None = None, *, parquet: bool = False) -> Path:

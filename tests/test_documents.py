@@ -65,7 +65,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, oulad: Path) -> Path:
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "oulad").symlink_to(oulad)
     (folder / ".homeroom").mkdir()
-    (folder / ".homeroom" / "homeroom.toml").write_text("[train]\ntrees = 30\nbootstrap_draws = 50\n")
+    (folder / ".homeroom" / "homeroom.toml").write_text(
+        "[train]\ntrees = 30\nbootstrap_draws = 50\ndays = [0, 28, 112]\njudged_days = [28, 112]\n"
+    )
     return folder
 
 

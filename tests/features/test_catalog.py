@@ -101,6 +101,58 @@ def test_which_side_is_a_concern_follows_from_the_direction() -> None:
     assert not any(one.on_concern_side(1, 1) or one.on_strength_side(1, 1) for one in STANDARD)
 
 
+# -- what a school did not send ---------------------------------------------------------------------------------------
+
+READ = sorted({table for one in STANDARD if one.frame for table in one.frame.tables})
+
+
+@pytest.mark.parametrize("gone", [(), *((table,) for table in READ), ("activity", "results"), tuple(READ)], ids=" and ".join)
+def test_within_some_tables_there_is_all_that_they_hold_in_order_and_nothing_else(gone: tuple[str, ...]) -> None:
+    found = STANDARD.within(set(TABLES) - set(gone))
+    assert list(found.names) == [name for name in STANDARD.names if name in found]
+    for one in STANDARD:
+        read = set(one.frame.tables) if one.frame else set()
+        needed = {*one.needs, *([one.own_earlier] if one.own_earlier else [])}
+        assert (one.name in found) == (not read & set(gone) and needed <= set(found.names)), one.name
+    assert (found.names == STANDARD.names) == (not gone)
+
+
+def test_within_the_tables_of_a_course_nothing_of_a_school_year_enters_a_model() -> None:
+    course = {"enrolments", "exits", "rosters", "sections", "assignments", "submissions", "results", "activity"}
+    found = STANDARD.within(course)
+    assert {one.concept for one in found} == {"coursework", "marks", "engagement", "history"}
+    without_calendar = {one.concept for one in STANDARD.within({*course, "attendance"})}
+    assert "attendance" not in without_calendar, "of how many days somebody was absent, tells a calendar"
+    assert STANDARD.within(()).names == ()
+
+
+def test_a_feature_goes_with_what_it_is_made_of_and_with_what_it_is_compared_with() -> None:
+    shelf: list[Feature] = []
+    told = {"concept": "engagement", "unit": "days", "range": (0, 9), "higher": "strength", "says": "{value}", "into": shelf}
+
+    def rows(snapshot: Snapshot) -> pl.LazyFrame:
+        return snapshot.table("activity")
+
+    for table in ("activity", "results"):
+
+        @feature(frame=Frame(table, (table,), rows), name=table, column=table, relative_to="section", **told)  # type: ignore[arg-type]
+        def count() -> pl.Expr:
+            return pl.len()
+
+    @derived(name="both", **told)  # type: ignore[arg-type]
+    def both() -> pl.Expr:
+        return pl.col("activity") + pl.col("results")
+
+    @derived(name="then", own_earlier="results", **told)  # type: ignore[arg-type]
+    def then() -> pl.Expr:
+        return pl.col("activity") * 2
+
+    assert Catalog.of(shelf).names == ("activity", "activity_vs_class", "results", "results_vs_class", "both", "then")
+    assert Catalog.of(shelf).within({"activity"}).names == ("activity", "activity_vs_class")
+    assert Catalog.of(shelf).within({"results"}).names == ("results", "results_vs_class")
+    assert Catalog.of(shelf).within({"results", "activity"}).names == Catalog.of(shelf).names
+
+
 # -- a catalogue refuses what is not sound ----------------------------------------------------------------------------
 
 ONE = STANDARD["missing"]

@@ -70,6 +70,59 @@ def test_a_stay_in_one_class_names_it(school: SchoolRecords) -> None:
     assert set(cohort.on_dates(school, [date(2026, 3, 1)], "enrolment").frame["section_id"]) == {"algebra-spring"}
 
 
+def peers(records: SchoolRecords, day: date = TODAY, unit: Grain = "enrolment") -> dict[str, str | None]:
+    """Return beside whom each student is seen."""
+    return dict(cohort.on_dates(records, [day], unit).frame.select("student_id", "peers").iter_rows())
+
+
+def test_a_stay_in_one_class_is_seen_beside_the_class_and_one_in_several_beside_the_year_group(school: SchoolRecords) -> None:
+    assert set(peers(school, date(2026, 3, 1)).values()) == {"algebra-spring"}
+    assert set(peers(school).values()) == {"lincoln/9"}
+    for unit in ("section", "skill"):
+        found = cohort.on_dates(school, [TODAY], unit).frame
+        assert found["peers"].equals(found["section_id"].alias("peers"))
+    assert set(peers(school, unit="student").values()) == {None}
+
+
+def test_a_year_group_is_of_one_school_and_one_year_or_of_the_school_where_the_year_is_not_known() -> None:
+    frames = example_school.tables()
+    who = pl.col("student_id")
+    frames["enrolments"] = frames["enrolments"].with_columns(
+        grade_level=pl.when(who == "ana").then(8).when(who == "ben").then(None).otherwise("grade_level"),
+        organisation_id=pl.when(who == "cal").then(pl.lit("harbor")).otherwise("organisation_id"),
+    )
+    found = peers(example_school.records(frames))
+    told = {student: found[student] for student in ("ana", "ben", "cal", "dee")}
+    assert told == {"ana": "lincoln/8", "ben": "lincoln", "cal": "harbor/9", "dee": "lincoln/9"}
+
+
+def test_who_leaves_the_second_class_is_seen_beside_the_first_from_then_on() -> None:
+    left = {"student_id": "ana", "enrolment_id": "ana-autumn", "section_id": "reading-autumn", "begins_on": AUTUMN[0],
+            "ends_on": date(2026, 10, 1), "known_on": date(2026, 10, 1)}  # fmt: skip
+    records = example_school.records(plus(example_school.tables(), "rosters", left))
+    days = (date(2026, 9, 30), date(2026, 10, 1))
+    assert [peers(records, day)["ana"] for day in days] == ["lincoln/9", "algebra-autumn"]
+    assert [peers(records, day)["ben"] for day in days] == ["lincoln/9", "lincoln/9"]
+
+
+def test_a_class_that_is_over_leaves_a_stay_in_the_one_that_is_not() -> None:
+    frames = example_school.tables()
+    over = pl.when(pl.col("section_id") == "reading-autumn").then(pl.lit(date(2026, 10, 30))).otherwise("ends_on")
+    frames["sections"] = frames["sections"].with_columns(ends_on=over)
+    records = example_school.records(frames)
+    assert peers(records, date(2026, 10, 30))["ben"] == "lincoln/9"
+    assert peers(records, date(2026, 10, 31))["ben"] == "algebra-autumn"
+
+
+def test_one_student_asked_about_alone_is_seen_beside_the_same_group(school: SchoolRecords) -> None:
+    for day in (date(2026, 3, 1), TODAY):
+        together = peers(school, day)
+        for student in ("ana", "ben", "hal"):
+            frames = {name: frame.filter(student_id=student) if "student_id" in frame.columns else frame
+                      for name, frame in example_school.tables().items()}  # fmt: skip
+            assert peers(example_school.records(frames), day) == {student: together[student]}
+
+
 def test_who_leaves_a_class_stays_in_the_school() -> None:
     left = {"student_id": "ana", "enrolment_id": "ana-autumn", "section_id": "reading-autumn", "begins_on": AUTUMN[0],
             "ends_on": date(2026, 10, 1), "known_on": date(2026, 10, 1)}  # fmt: skip

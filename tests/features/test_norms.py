@@ -119,6 +119,48 @@ def test_the_newest_norms_are_used() -> None:
     assert place(norms, [2.0], DAY - timedelta(days=1), 30) == [1.0]
 
 
+# -- how many of a class reach a value --------------------------------------------------------------------------------
+
+
+def reached(norms: Norms, share: float, day: date = DAY, section: str | None = "s", feature: str = "x", stale: int = 0) -> bool:
+    """Whether fewer than a share of the class have a value of 1 or more, for each of two students alike."""
+    first, second = norms.below(keys(2, section, day), feature, share, 1.0, stale).tolist()
+    assert first == second
+    return bool(first)
+
+
+@pytest.mark.parametrize("size", [10, 20, 25, 100])
+def test_fewer_than_a_share_of_the_class_reach_a_value(size: int) -> None:
+    least = next(many for many in range(size + 1) if not reached(norms_of([0.0] * (size - many) + [1.0] * many), 0.6))
+    assert abs(least - 0.6 * size) <= 1
+    for many in range(size + 1):
+        assert reached(norms_of([0.0] * (size - many) + [3.0] * many), 0.6) == (many < least)
+
+
+def test_who_reaches_a_value_is_counted_of_those_of_whom_it_is_known() -> None:
+    unknown = [float("nan")] * 40
+    assert not reached(norms_of([0.0] * 4 + [1.0] * 8 + unknown), 0.6)
+    assert reached(norms_of([0.0] * 8 + [1.0] * 4 + unknown), 0.6)
+
+
+def test_of_a_class_without_norms_nothing_is_said_about_how_many_reach_a_value() -> None:
+    nobody = norms_of([0.0] * 20)
+    assert reached(nobody, 0.6)
+    assert not reached(nobody, 0.6, section=None)
+    assert not reached(nobody, 0.6, section="another")
+    assert not reached(nobody, 0.6, feature="y")
+    assert not reached(nobody, 0.6, day=DAY - timedelta(days=1), stale=30)
+    assert [reached(nobody, 0.6, day=DAY + timedelta(days=late), stale=3) for late in (0, 3, 4)] == [True, True, False]
+    assert not reached(norms_of([0.0] * (LEAST - 1)), 0.6)
+    assert not reached(Norms.none(), 0.6)
+
+
+def test_each_row_is_asked_about_its_own_class_and_day() -> None:
+    two = measure(pl.concat([keys(10), keys(10, "t")]), {"x": np.array([0.0] * 10 + [1.0] * 10)})
+    rows = pl.concat([keys(1, "t"), keys(2, "s"), keys(1, None), keys(1, "s", DAY - timedelta(days=1)), keys(1, "t")])
+    assert two.below(rows, "x", 0.6, 1.0).tolist() == [False, True, True, False, False, False]
+
+
 def test_norms_of_other_features_are_not_mixed() -> None:
     with pytest.raises(ValueError, match="different features"):
         norms_of([1.0] * 10).joined(measure(keys(10), {"y": np.ones(10)}))

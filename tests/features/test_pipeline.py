@@ -28,12 +28,13 @@ def whole(school: SchoolRecords) -> dict[Grain, FeatureTable]:
     return {unit: pipeline.build(school, cohort.on_dates(school, days, unit), STANDARD) for unit in UNITS}
 
 
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.full)])
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_student_alone_gets_the_bits_of_the_student_in_the_school(
-    school: SchoolRecords, whole: dict[Grain, FeatureTable], unit: Grain
+    school: SchoolRecords, whole: dict[Grain, FeatureTable], unit: Grain, every: int
 ) -> None:
     together = whole[unit]
-    for at in range(0, len(together), 3):
+    for at in range(0, len(together), every):
         alone = pipeline.build(school, Cohort(together.frame[at].select(KEYS), unit), STANDARD, together.norms)
         assert alone.frame.equals(together.frame[at])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 
 import example_school
@@ -26,6 +27,12 @@ TOMORROW = TODAY + timedelta(days=1)
 
 def features_of(records: SchoolRecords, unit: Grain, day: date = TODAY) -> pl.DataFrame:
     return pipeline.build(records, cohort.on_dates(records, [day], unit), STANDARD).frame
+
+
+@cache
+def of_the_school(unit: Grain) -> pl.DataFrame:
+    """What the example school gives, as it is."""
+    return features_of(example_school.records(), unit)
 
 
 def seen(records: SchoolRecords, table: str, day: date = TODAY) -> pl.DataFrame:
@@ -290,7 +297,7 @@ def test_records_written_and_opened_give_the_same_bits(school: SchoolRecords, tm
         school.tenant, school.versioned, school.single_section,
     )  # fmt: skip
     for unit in UNITS:
-        assert features_of(opened, unit).equals(features_of(school, unit))
+        assert features_of(opened, unit).equals(of_the_school(unit))
     for name in school.parts:
         keys = list(TABLES[name].natural_key)
         assert opened.labels(name).collect().sort(keys).equals(school.labels(name).collect().sort(keys))
@@ -352,7 +359,7 @@ def test_there_are_no_records_where_none_were_written(tmp_path: Path) -> None:
 def test_records_that_a_program_gives_are_checked_like_a_file() -> None:
     frames = {name: frame.to_pandas() for name, frame in example_school.tables().items()}
     records = SchoolRecords.from_pandas(frames)
-    assert features_of(records, "section").equals(features_of(example_school.records(), "section"))
+    assert features_of(records, "section").equals(of_the_school("section"))
     frames["results"].loc[0, "status"] = "Zq7Wvk"
     frames["submissions"] = frames["submissions"].drop(columns="submitted_on")
     frames["grades"] = frames["results"]
@@ -392,12 +399,12 @@ def test_nothing_below_the_roof_asks_for_the_time() -> None:
     assert asked == []
 
 
-def test_only_training_and_who_is_enrolled_read_labels_and_only_an_audit_reads_groups() -> None:
+def test_only_what_learns_or_judges_and_who_is_enrolled_read_labels_and_only_an_audit_reads_groups() -> None:
     """``labels`` opens every version of a table; a cohort needs it for the calendar of terms, not for an outcome."""
     for path in below_the_roof("features", "training", "serving", "homeroom"):
         where, names = path.relative_to(ROOT).parts[0], {name for name, _ in calls(path)}
         if "labels" in names and path.name != "measures.py":  # Prometheus has a word of the same name
-            assert where == "training" or path.name in ("cohort.py", "records.py"), path
+            assert where == "training" or path.name in ("cohort.py", "records.py", "judge.py"), path
         if "audit" in names:
             assert path.name in ("fairness.py", "leakage.py", "audit.py"), path
     terms = [node for node in ast.walk(ast.parse((ROOT / "features" / "cohort.py").read_text()))

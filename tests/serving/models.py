@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -80,8 +82,7 @@ class FolderRegistry:
 
     def put(self, given: TrainedModel, promote: bool = True) -> None:
         place = self.folder / self.tenant / given.target.name / given.version
-        place.mkdir(parents=True)
-        given.write(place)
+        shutil.copytree(_written(given), place)
         if promote:
             self.champions[self.tenant, given.target.name] = given.version
 
@@ -95,7 +96,32 @@ class FolderRegistry:
         number = self.champion(target) if version == "champion" else version
         if number is None:
             raise NotFound(f"{target}: no version is promoted")
-        return TrainedModel.read(self.folder / self.tenant / target / number, code, number)
+        return _read(self.folder / self.tenant / target / number, code, number)
+
+
+#: Folders that hold a model, by what it is made of, which is kept too; and models that were read, by what was read.
+#: Dozens of desks serve the same few models, and to write one and read it again takes a twentieth of a second.
+_WRITTEN: dict[tuple[int, ...], tuple[TrainedModel, Path]] = {}
+_READ: dict[tuple[object, ...], TrainedModel] = {}
+
+
+def _written(given: TrainedModel) -> Path:
+    """Return a folder with the model's files. A version is not among them: it is the name of the folder."""
+    made_of = tuple(id(getattr(given, name)) for name in ("target", "trees", "catalog", "calibration", "population", "bands",
+                                                          "card", "expected"))  # fmt: skip
+    if made_of not in _WRITTEN:
+        _WRITTEN[made_of] = (given, folder())
+        given.write(_WRITTEN[made_of][1])
+    return _WRITTEN[made_of][1]
+
+
+def _read(place: Path, code: Catalog, number: str) -> TrainedModel:
+    """Return the model in a folder; the very same files are read once."""
+    files = tuple((path.name, path.read_bytes()) for path in sorted(place.iterdir())) if place.is_dir() else ()
+    key = (hashlib.sha256(repr(files).encode()).hexdigest(), id(code), number)
+    if key not in _READ:
+        _READ[key] = TrainedModel.read(place, code, number)
+    return _READ[key]
 
 
 class FolderDesk(Desk):

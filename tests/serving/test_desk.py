@@ -190,6 +190,38 @@ def test_a_registry_that_cannot_be_reached_leaves_the_models_in_use(
     assert score(desk) == before
 
 
+def away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the registry away, whatever it is asked."""
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise Unavailable("The MLflow server cannot be reached")
+
+    for name in ("champion", "tenants", "load"):
+        monkeypatch.setattr(models.FolderRegistry, name, unreachable)
+
+
+def test_a_desk_with_models_stays_ready_while_the_registry_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for tenant in ("default", "lincoln"):
+        opened = desk_of(tmp_path / tenant, models.trained()[:1], tenant)
+        opened.example()  # ready, with the models of whichever school has some
+        with monkeypatch.context() as patch:
+            away(patch)
+            opened.example()
+            assert score(opened, tenant)["model"]
+        opened.example()
+
+
+def test_a_desk_without_models_is_not_ready_while_the_registry_is_away_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = desk_of(tmp_path, models.trained()[:1])
+    with monkeypatch.context() as patch:
+        away(patch)
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            opened.example()
+    opened.example()
+
+
 def test_a_version_that_is_gone_leaves_the_old_in_use(desk: FolderDesk, caplog: pytest.LogCaptureFixture) -> None:
     before = score(desk)
     with caplog.at_level(logging.WARNING, "homeroom.desk"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,16 @@ import numpy as np
 import oulad_school
 import polars as pl
 import pytest
-from models import Key, body_of, desk_of, different, risks_of, stored_risks_of, students_on
+from models import FolderDesk, Key, body_of, desk_of, different, risks_of, stored_risks_of, students_on
 from trainings import COURSE_TARGETS
 
-from features.catalog import Catalog
+from features.catalog import CONCEPTS, Catalog
 from features.cohort import enrolled
 from features.records import SchoolRecords
 from features.standard import STANDARD
+from features.tables import TABLES
 from serving.desk import Desk
-from serving.requests import STUDENT_TABLES
+from serving.requests import SCHOOL_TABLES, STUDENT_TABLES
 from serving.scoring import Risk, feature_tables, score
 from training.targets import TARGETS
 
@@ -94,16 +95,121 @@ def test_the_stored_rows_of_one_student_give_the_bits_of_the_nightly_run(desk: D
         assert different(stored_risks_of(desk, [student["student_id"]]), models.scored().risks) == []
 
 
-def test_a_school_whose_students_take_several_classes_gives_the_same_bits_alone_and_at_night(tmp_path: Path) -> None:
-    school = example_school.records()
-    at_night = models.score_school(school, models.trained(), example_school.TODAY, tmp_path)
-    opened = desk_of(tmp_path, models.trained())
-    everybody = sorted({risk.student_id for risk in at_night.risks.values()})
-    whole = risks_of(opened, body_of(school, everybody, example_school.TODAY))
-    assert whole.keys() == at_night.risks.keys()
-    assert different(whole, at_night.risks) == []
-    for student in ("ana", "dee", "kim"):
-        assert different(risks_of(opened, body_of(school, [student], example_school.TODAY)), at_night.risks) == []
+# -- a school year: several classes, days at school, conduct, report cards -------------------------------------------
+
+YEAR_TODAY = example_school.TODAY
+
+
+@dataclass(frozen=True)
+class Year:
+    """The example school after its nightly run, a desk over it, and one of just the model of a whole stay."""
+
+    night: models.Scored
+    desk: FolderDesk
+    of_stays: FolderDesk
+
+    def ask(self, *students: str, **more: Any) -> Mapping[Key, Risk]:
+        """Return what the models say of students in a request that holds all that the school has of them."""
+        return risks_of(self.desk, body_of(example_school.records(), students, YEAR_TODAY) | more)
+
+
+@pytest.fixture(scope="module")
+def year() -> Year:
+    """The example school, under models that read what the small ones read and carry every feature there is."""
+    everything = [replace(one, catalog=STANDARD.with_inputs(one.inputs)) for one in models.trained()]
+    everything.append(replace(everything[0], target=TARGETS["chronic_absence"]))
+    night = models.score_school(example_school.records(), everything, YEAR_TODAY, models.folder())
+    return Year(night, desk_of(night.home, everything), desk_of(night.home, everything[-1:]))
+
+
+def test_a_school_whose_students_take_several_classes_gives_the_same_bits_alone_and_at_night(year: Year) -> None:
+    everybody = sorted({risk.student_id for risk in year.night.risks.values()})
+    whole = year.ask(*everybody)
+    assert whole.keys() == year.night.risks.keys()
+    assert {risk.model.target.name for risk in whole.values()} == {*COURSE_TARGETS, "chronic_absence"}
+    assert different(whole, year.night.risks) == []
+    for student in ("ana", "ben", "dee", "eli", "kim"):
+        assert different(year.ask(student), year.night.risks) == []
+    assert different(stored_risks_of(year.desk, everybody), year.night.risks) == []
+
+
+@pytest.mark.full
+def test_every_student_of_a_school_year_alone_gets_the_bits_of_the_nightly_run(year: Year) -> None:
+    for student in {risk.student_id for risk in year.night.risks.values()}:
+        assert different(year.ask(student), year.night.risks) == []
+
+
+def test_all_that_a_school_year_is_told_by_comes_in_with_a_request(year: Year) -> None:
+    risks = list(year.ask("ana", "ben", "fay", "gus").values())
+    known = {name for risk in risks for name, value in risk.values.items() if value is not None}
+    concepts = {one.concept for one in STANDARD if one.kind != "relative" and one.name in known}
+    assert concepts == set(CONCEPTS)
+    assert {"absence_rate_20d", "section_cut_rate_45d", "incidents_45d", "report_change", "absence_rate_last_year",
+            "skill_prereq_gaps", "engagement_possible", "core_classes_below_60", "grade_level"} <= known  # fmt: skip
+
+
+def test_what_belongs_to_the_school_may_come_with_the_request(year: Year) -> None:
+    sent = {name: models.rows_of(example_school.records(), name) for name in SCHOOL_TABLES}
+    assert all(sent.values()), "the example school has every one of them"
+    assert different(year.ask("ana", "kim", school=sent), year.night.risks) == []
+    # Only the school's calendar is another: days without teaching are no days of absence.
+    for row in sent["calendar"]:
+        row["instructional"] = row["instructional"] and row["on"] < "2026-11-01"
+    changed = year.ask("ana", school={"calendar": sent["calendar"]})
+    unlike = {name for *_, kind, names in different(changed, year.night.risks) if kind == "values" for name in names}
+    assert {"school_days", "absence_rate_20d"} <= unlike
+    assert "mark_mean" not in unlike
+
+
+def test_a_stay_of_many_classes_is_told_beside_the_year_group(year: Year) -> None:
+    stays = [risk for risk in year.night.risks.values() if risk.model.target.unit == "enrolment"]
+    assert len(stays) == 22
+    assert all(risk.section_id is None and risk.medians for risk in stays)
+    asked = year.ask("ana")
+    (mine,) = (risk for risk in asked.values() if risk.model.target.name == "chronic_absence")
+    assert mine.medians == stays[0].medians
+    assert mine.values["absence_rate_20d_vs_class"] is not None
+
+
+#: Rows that would matter if they were known: table, and a row for Ana.
+LATE_IN_THE_YEAR: Mapping[str, Mapping[str, Any]] = {
+    "attendance": {"on": "2026-11-06", "status": "absent", "absent_share": 1.0, "mode": "in_person", "exclusion": False},
+    "section_attendance": {"section_id": "algebra-autumn", "on": "2026-11-06", "status": "absent"},
+    "incidents": {"incident_id": "late", "occurred_on": "2026-11-05", "role": "perpetrator", "exclusion": "in_school",
+                  "days_excluded": 1.0},
+    "course_marks": {"section_id": "algebra-autumn", "term_id": "autumn-2", "mark_share": 0.2, "decided_on": "2026-11-06"},
+    "digital_access": {"recorded_on": "2026-11-06", "device": "none", "internet": "none", "source": "family"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("table", LATE_IN_THE_YEAR)
+def test_a_row_of_a_school_year_that_is_known_a_day_later_changes_nothing_and_one_known_today_does(
+    year: Year, table: str
+) -> None:
+    body = body_of(example_school.records(), ["ana"], YEAR_TODAY)
+    row = {"student_id": "ana", "enrolment_id": "ana-autumn", **LATE_IN_THE_YEAR[table]}
+    row = {name: value for name, value in row.items() if name in TABLES[table].schema}
+    rows = body["students"][0][table]
+    rows.append(row | {"known_on": (YEAR_TODAY + timedelta(days=1)).isoformat()})
+    assert different(risks_of(year.of_stays, body), year.night.risks) == []
+    rows[-1]["known_on"] = YEAR_TODAY.isoformat()
+    assert different(risks_of(year.of_stays, body), year.night.risks)
+
+
+@pytest.mark.parametrize("table", LATE_IN_THE_YEAR)
+def test_a_table_of_a_school_year_that_is_not_sent_is_unknown_and_an_empty_one_is_not(year: Year, table: str) -> None:
+    body = body_of(example_school.records(), ["ana"], YEAR_TODAY)
+    read = [one.name for one in STANDARD if one.frame and table in one.frame.tables and one.kind == "aggregate"]
+
+    def known() -> set[str]:
+        return {name for risk in risks_of(year.of_stays, body).values() for name in read if risk.values.get(name) is not None}
+
+    body["students"][0][table] = []
+    empty = known()
+    del body["students"][0][table]
+    unknown = known()
+    assert unknown == set()
+    assert empty > unknown or table == "course_marks"  # no report card yet is no mark, not a mark of 0
 
 
 def test_norms_of_the_day_before_yesterday_place_the_same_student_the_same_in_any_company(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -81,7 +82,7 @@ def number(said: str) -> float:
 def printed(reason: Reason, feature: Feature) -> dict[str, float]:
     """Return the comparisons that the text prints, as numbers read from the text itself."""
     found = {}
-    rest, _, middle = reason.text.partition(" The middle of the class: ")
+    rest, _, middle = reason.text.replace("year group", "class").partition(" The middle of the class: ")
     if middle:
         found["class_median"] = number(middle)
     label = feature.words.earlier_label
@@ -278,6 +279,21 @@ def test_it_is_said_when_the_class_is_not_known() -> None:
     assert any("class" in sentence for sentence in wording.unknowns(replace(risk, medians={})))
 
 
+def test_a_stay_of_many_classes_is_seen_beside_the_year_group_and_a_class_beside_the_class() -> None:
+    risk = next(one for one in models.scored().risks.values() if one.section_id is not None)
+    name = "active_days_28d"
+    far = {"values": {**risk.values, name: 0.0}, "medians": {name: 9.0}, "contributions": {name: 1.0},
+           "by_concept": {"engagement": 1.0}}  # fmt: skip
+    for section, group, other in ((risk.section_id, "class", "year group"), (None, "year group", "class")):
+        beside = replace(risk, section_id=section, **far)
+        (reason,) = wording.reasons(beside, NAME)
+        assert reason.text.endswith(f" The middle of the {group}: 9 of 28.")
+        assert other not in reason.text
+        alone = wording.unknowns(replace(beside, medians={}))
+        assert f"How the {group} stands is not known here, so nothing is compared with it." in alone
+        assert not any(other in sentence for sentence in alone)
+
+
 def test_a_row_of_which_nothing_is_known_says_so_of_every_concept_that_has_facts() -> None:
     risk = next(one for one in models.scored().risks.values() if one.skill_id is not None)
     nothing = replace(risk, values=dict.fromkeys(risk.values), medians={})
@@ -310,6 +326,11 @@ def drawn(feature: Feature, rng: np.random.Generator) -> float:
     return min(max(value, least), most)
 
 
+def fields(text: str) -> set[str]:
+    """Return the names that a sentence leaves to be filled in: nothing else of a row can change what it says."""
+    return {field for _, field, _, _ in string.Formatter().parse(text) if field}
+
+
 SAID = [one.name for one in STANDARD if one.said and one.higher != "context"]
 
 
@@ -325,9 +346,10 @@ def test_a_features_words_are_fit_to_be_read_whatever_its_values(of_everything: 
     rng = np.random.default_rng(len(name))
     risk = of_everything
     feature = risk.model.catalog[name]
+    needed = [one for one in risk.model.catalog if one.name in {name, feature.own_earlier, *fields(feature.words.says)}]
     said = 0
     for _ in range(60):
-        values = {one.name: drawn(one, rng) for one in risk.model.catalog}
+        values = {one.name: drawn(one, rng) for one in needed}
         weight = float(rng.choice([-1.0, 1.0]))
         made_up = replace(
             risk, values=values, medians={name: drawn(feature, rng)} if feature.relative_to else {},

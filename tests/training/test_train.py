@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
+import example_school
 import numpy as np
 import polars as pl
 import pytest
 from trainings import COURSE_TARGETS, QUICK, REAL
 
+from features.cohort import on_dates
+from features.pipeline import build
 from features.problems import Refused
-from features.records import SchoolRecords
+from features.records import Cohort, SchoolRecords
+from features.standard import STANDARD
+from training import train as story
 from training.baselines import BASELINES
-from training.train import PARAMETERS_OF, Result, train
+from training.targets import TARGETS
+from training.train import PARAMETERS_OF, Result, Training, _on_record, _rows, _sampled, train
 
 EVERY = pytest.mark.parametrize("name", COURSE_TARGETS)
 
@@ -122,6 +128,122 @@ def test_with_one_closed_term_a_run_is_cross_fitted_and_its_card_says_so(large_r
     assert "cross-fitting" in found.model.card["calibrated_on"]
     assert (found.metrics.auc or 0) > 0.65
     assert found.test["to"] < "2026-01-01"
+
+
+# -- which rows are learned from ---------------------------------------------------------------------------------------
+
+
+def classes(count: int, each: int = 20) -> Cohort:
+    """Return rows of many classes, the same students on two days, and a few that belong to no group."""
+    rows = [
+        (f"p{at}", f"p{at}", f"class-{at // each}", day)
+        for day in (DAY, DAY + timedelta(days=28))
+        for at in range(count * each)
+    ]
+    frame = pl.DataFrame(rows, schema=["student_id", "enrolment_id", "section_id", "as_of"], orient="row")
+    return Cohort.of(frame, "section")
+
+
+DAY = date(2025, 10, 1)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_where_there_are_too_many_rows_a_share_of_the_classes_is_learned_from_and_each_is_whole(share: float) -> None:
+    cohort = classes(200)
+    some = _sampled(cohort, Training(most_rows=round(share * len(cohort))))
+    assert len(some) == pytest.approx(share * len(cohort), rel=0.35)
+    chosen = set(some.frame["peers"])
+    assert some.frame.equals(cohort.frame.filter(pl.col("peers").is_in(list(chosen)))), "whole, on every day, in order"
+    assert some.frame.equals(_sampled(cohort, Training(most_rows=round(share * len(cohort)))).frame)
+    assert some.unit == cohort.unit
+    few = _sampled(cohort, Training(most_rows=round(share * len(cohort) / 2)))
+    assert set(few.frame["peers"]) < chosen, "a smaller share is a part of the larger"
+
+
+def test_where_there_are_not_too_many_rows_all_are_learned_from() -> None:
+    cohort = classes(3)
+    for most in (len(cohort), len(cohort) + 1):
+        assert _sampled(cohort, Training(most_rows=most)) is cohort
+    nobody = Cohort(cohort.frame.clear(), cohort.unit)
+    assert _sampled(nobody, Training(most_rows=0)).frame.is_empty()
+
+
+def test_rows_without_a_group_are_chosen_or_left_together() -> None:
+    cohort = classes(10)
+    alone = Cohort(cohort.frame.with_columns(peers=pl.lit(None, pl.String)), cohort.unit)
+    assert len(_sampled(alone, Training(most_rows=1))) in (0, len(alone))
+
+
+def test_what_is_left_of_the_classes_is_placed_as_in_the_whole(school: SchoolRecords) -> None:
+    whole = on_dates(school, [date(2026, 3, 2), example_school.TODAY], "section")
+    sizes = {size: _sampled(whole, Training(most_rows=size)) for size in range(1, len(whole))}
+    some = next(one for one in sizes.values() if 0 < len(one) < len(whole))
+    chosen = pl.Series(list(set(some.frame["peers"])))
+    everything = build(school, whole, STANDARD).frame.filter(pl.col("peers").is_in(chosen.implode()))
+    assert everything["credits_load_vs_class"].count() + everything["actions_all_vs_class"].count() > 0
+    assert build(school, some, STANDARD).frame.equals(everything)
+
+
+def test_nothing_is_learned_of_days_that_the_records_do_not_reach() -> None:
+    frames = example_school.records().parts
+    reach = date(2026, 10, 8)  # known the day after: attendance is
+    records = SchoolRecords.from_frames(
+        {
+            name: pl.concat(rows).filter(pl.col("known_on") <= reach + timedelta(days=1)).collect()
+            for name, rows in frames.items()
+        }
+    )
+    assert records.data_through(date.max) == reach
+    days = [reach - timedelta(days=1), reach, reach + timedelta(days=1), reach + timedelta(days=40)]
+    cohort = on_dates(records, days, "section")
+    assert set(cohort.frame["as_of"]) == set(days)
+    kept = _on_record(records, cohort)
+    assert kept.frame.equals(cohort.frame.filter(pl.col("as_of") <= reach))
+    assert set(kept.frame["as_of"]) == set(days[:2])
+    empty = SchoolRecords.from_frames({name: pl.concat(frames[name]).collect() for name in ("enrolments", "terms")})
+    assert _on_record(empty, cohort).frame.equals(cohort.frame), "with nothing on record there is no reach"
+
+
+def test_a_term_under_way_teaches_and_judges_up_to_what_is_known_of_it(large_records: SchoolRecords) -> None:
+    under_way = date(2026, 2, 20)  # the 46th day of the third term
+    frames = {
+        name: large_records.labels(name).filter(pl.col("known_on") <= under_way).collect() for name in large_records.parts
+    }
+    records = SchoolRecords.from_frames(frames)
+    settings = replace(QUICK, days=(0, 28, 46, 47, 56), judged_days=(28, 56))
+    table, keys, labels, _ = _rows(records, TARGETS["dropout"], settings, None, 0.5, STANDARD, {})
+    assert len(table) == keys.height == labels.height
+    told = {term: sorted(set(keys.filter(term_id=term)["day"])) for term in ("t2", "t3")}
+    assert told == {"t2": [0, 28, 46, 47, 56], "t3": [0, 28, 46]}
+    assert keys["as_of"].max() == under_way
+
+
+def test_a_target_of_which_too_little_is_known_is_left_out_and_told_and_refused_where_it_was_asked_for(
+    large_records: SchoolRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story, "_one", lambda run, *_: run.target.name)
+    frames = {name: large_records.labels(name).collect() for name in large_records.parts}
+    records = SchoolRecords.from_frames(frames | {"skill_results": frames["skill_results"].head(40)})
+    told: list[tuple[str, str]] = []
+    settings = replace(QUICK, days=(56,), judged_days=(56,))
+    found = train(records, settings=settings, pass_mark=0.5, left_out=lambda name, why: told.append((name, str(why))))
+    assert found == ["dropout", "course_failure"]
+    assert [name for name, _ in told] == ["learning_gap"]
+    with pytest.raises(Refused, match="cannot be split in time"):
+        train(records, ["learning_gap"], settings, pass_mark=0.5)
+    nothing = SchoolRecords.from_frames({name: rows.head(40) if name in JUDGED else rows for name, rows in frames.items()})
+    with pytest.raises(Refused, match="Nothing can be learned"):
+        train(nothing, settings=settings, pass_mark=0.5)
+
+
+#: What outcomes are made of.
+JUDGED = {"outcomes", "exits", "skill_results", "enrolments", "rosters"}
+
+
+def test_a_target_whose_table_was_not_sent_is_refused_with_every_other(large_records: SchoolRecords) -> None:
+    with pytest.raises(Refused, match="chronic_absence") as refused:
+        train(large_records, ["chronic_absence", "dropout"], QUICK)
+    assert {problem.where for problem in refused.value.problems} <= {"attendance", "calendar"}
 
 
 def test_a_test_day_that_cannot_be_is_refused(large_records: SchoolRecords) -> None:
