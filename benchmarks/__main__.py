@@ -11,12 +11,13 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from benchmarks import explain, features, request, simulate, train
+from benchmarks import explain, features, planted, request, simulate, train
 
 #: Every benchmark by name.
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "explain": explain.run,
     "features": features.run,
+    "planted": planted.run,
     "request": request.run,
     "simulate": simulate.run,
     "train": train.run,

@@ -91,10 +91,13 @@ def certainty(risk: Risk) -> str:
     target = risk.model.target
     # Never 0 and never 100: that it always happened so far is not that it must.
     happened = min(max(round(100 * pattern.share), 1), 99)
-    return (
-        f"Of 100 students with a similar pattern in earlier courses, about {happened} {target.happened}; "
-        f"{100 - happened} {target.did_not}."
-    )
+    earlier = risk.model.card.get("earlier", "courses")
+    did, did_not = _counted(happened, target.happened), _counted(100 - happened, target.did_not)
+    return f"Of 100 students with a similar pattern in earlier {earlier}, about {did}; {did_not}."
+
+
+def _counted(students: int, did: str) -> str:
+    return f"{students} {did.replace('were ', 'was ', 1) if students == 1 else did}"
 
 
 def headline(band: str) -> str:

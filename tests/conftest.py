@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -30,6 +31,13 @@ settings.register_profile("quick", max_examples=15, deadline=None)
 def pytest_configure(config: pytest.Config) -> None:
     """Look for fewer examples where the full tests are left out."""
     settings.load_profile("quick" if config.getoption("markexpr") == "not full" else "homeroom")
+
+
+def pytest_unconfigure() -> None:
+    """Leave the threads of desks nothing to look at, when the folders of their models are gone."""
+    if "models" in sys.modules:
+        for desk in sys.modules["models"].FolderDesk.opened:
+            desk._shelves.clear()
 
 
 @pytest.fixture(scope="session")

@@ -498,6 +498,7 @@ def _card(
         "says": target.says,
         "unit": target.unit,
         "horizon": target.horizon,
+        "earlier": "years" if "school_year" in _terms(run.records)["kind"] else "courses",
         "decision_support_only": True,
         "out_of_scope": list(card.OUT_OF_SCOPE),
         "honest": card.HONEST,

@@ -194,14 +194,16 @@ def hazard(leaving: Real) -> Real:
     return np.asarray(1 - np.exp(-np.exp(leaving)), np.float32)
 
 
-def leaving_seen_from(world: World, before: Before, found: Course, counts: Yes) -> Real:
-    """Return the probability of leaving in the rest of the year, seen at the beginning of each month.
+def leaving_seen_from(world: World, before: Before, found: Course, counts: Yes, summer: Real) -> tuple[Real, Real]:
+    """Return the probability of leaving in the rest of the year, seen at the beginning of each month, and with the summer.
 
     What is known then is everything up to and with that month's strain; later strain is expected to fall back to
-    the student's level, with the spread that chance gives it. ``counts`` tells which months count for a student.
+    the student's level, with the spread that chance gives it. ``counts`` tells which months count for a student,
+    ``summer`` for how many months of June the summer after counts. Both are by student and month.
     """
     weight, memory = strain_in_leaving(world), world.traits.strain_memory
     seen = np.zeros(found.leaving.shape, np.float32)
+    with_summer = np.zeros(found.leaving.shape, np.float32)
     surprise = before.strain - before.level[:, None]
     spread = (weight * before.swing) ** 2
     for month in range(MONTHS):
@@ -209,9 +211,11 @@ def leaving_seen_from(world: World, before: Before, found: Course, counts: Yes) 
         for later in range(month, MONTHS):
             step = memory ** (later - month)
             expected = found.leaving[:, later] - weight * (surprise[:, later] - step * surprise[:, month])
-            total += counts[:, later] * np.exp(expected + 0.5 * spread * (1 - step * step))
+            hazards = np.exp(expected + 0.5 * spread * (1 - step * step))
+            total += counts[:, later] * hazards
         seen[:, month] = 1 - np.exp(-total)
-    return seen
+        with_summer[:, month] = 1 - np.exp(-total - summer * hazards)
+    return seen, with_summer
 
 
 def daily(world: World, absence: Real) -> tuple[Real, Real]:
@@ -231,6 +235,28 @@ def expected_absence(world: World, absence: Real, days: npt.NDArray[Any]) -> tup
     mean = (missed * whole * days).sum(axis=1)
     spread = (missed * (1 - missed) * together_ * days).sum(axis=1)
     return np.asarray(mean, np.float32), np.asarray(np.maximum(spread, 1e-6), np.float32)
+
+
+def absence_seen_from(world: World, before: Before, found: Course, month: int, days: npt.NDArray[Any]) -> tuple[Real, Real]:
+    """Return mean and variance of the days missed from a month on, of ``days`` by student and month, as seen from it.
+
+    As for leaving, later strain is expected to fall back to the student's level, and adds to the variance what chance
+    can make of it.
+    """
+    told, memory = world.attendance, world.traits.strain_memory
+    surprise = before.strain - before.level[:, None]
+    ahead = np.arange(MONTHS - month)
+    step = memory**ahead
+    absence = found.absence[:, month:] - told.strain * (surprise[:, month:] - step * surprise[:, month, None])
+    mean, spread = expected_absence(world, absence, days[:, month:])
+    share = logistic(absence)
+    bend = told.strain * before.swing[:, None]
+    moves = days[:, month:] * share * (1 - share) * bend
+    # The mean of a bent line is not the line at the mean.
+    mean = mean + (0.5 * moves * bend * (1 - 2 * share) * (1 - step**2)).sum(axis=1)
+    soonest = np.minimum(ahead[:, None], ahead)
+    together_ = memory ** np.abs(ahead[:, None] - ahead) * (1 - memory ** (2 * soonest))
+    return _small(mean), _small(spread + np.einsum("ij,jk,ik->i", moves, together_, moves, optimize=True))
 
 
 def expected_mark(world: World, work: Real, score: Real, pieces: int, uneven: float = 1.3) -> tuple[Real, Real]:

@@ -301,10 +301,12 @@ def helped(world: World, season: Season, givers: list[list[int]], staff: list[st
     for at, (name, one) in enumerate(season.given.items()):
         told = world.supports[name]
         dice = rng.random((len(season), 4))
-        whom = np.flatnonzero((one.begins < NEVER) & (season.leaves > begins_at[np.minimum(one.begins, NEVER - 1)] + 3))
+        earliest = begins_at[np.minimum(one.begins, NEVER - 1)]
+        # Who comes in the very month gets it from the day they come: nobody is helped who is not there.
+        day = np.maximum(earliest + (dice[:, 0] * 3).astype(int), season.enters)
+        whom = np.flatnonzero((one.begins < NEVER) & (season.leaves > np.maximum(earliest + 3, day)))
         month = one.begins[whom]
-        day = begins_at[month] + (dice[whom, 0] * 3).astype(int)
-        on = year.days[day]
+        on = year.days[day[whom]]
         whom, month, on = whom[on <= through], month[on <= through], on[on <= through]
         dice = dice[whom]
         semester = year.semester[np.searchsorted(year.days, on)]

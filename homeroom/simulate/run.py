@@ -33,7 +33,7 @@ from homeroom.simulate.years import number, of_world
 Progress = Callable[[str, int, int], None]
 
 #: Raised by whoever changes what is made of the same seed and world.
-FORMAT = 1
+FORMAT = 2
 
 #: A zone in the making takes 0.7 GB: more at once would take more memory than a laptop has to spare.
 MOST_AT_ONCE = 4

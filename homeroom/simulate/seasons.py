@@ -169,7 +169,7 @@ def _before(world: World, students: Students, state: State, who: Whole, enters: 
     """Settle what a year's supports do not change; the strain at its end is kept for the next."""
     grade = state.grade[who]
     planted, planted_from = _planted(world, state, who, grade, enters, no_show, year, at, draws)
-    calm = (planted >= 0) | state.haunted[who]
+    calm = ((planted >= 0) | state.haunted[who]) & world.planted.alone
     shocks = draws("strain", at).standard_normal((len(students), MONTHS), dtype=np.float32)[who]
     level = students.strain_level[who]
     path = causes.strain_path(world, state.strain[who], level, shocks)

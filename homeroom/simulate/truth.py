@@ -34,7 +34,8 @@ FOLDER = "truth"
 TABLES: Mapping[str, str] = MappingProxyType({
     "students": "a student's traits, in standard deviations, and lacks at home",
     "years": "a student's school year: what it was like in the middle, and the planted cause if there is one",
-    "leaving": "a stay on the first day of a month: the probability of leaving before its end, and whether it came to that",
+    "leaving": "a stay on the first day of a month: the probability of leaving before its end (with_summer: or of not "
+               "coming back), and whether it came to that",
     "absence": "a stay on the first day of a month: the probability of missing a tenth of the year, and whether it came to it",
     "courses": "a student's class and grading period: the probability of failing",
     "evidence": "one piece of evidence of a skill: the probability that it falls below .8",
@@ -113,7 +114,9 @@ def _years(season: Season, names: Names, rows: Rows) -> None:
 
 def _by_month(world: World, season: Season, lost: Missed, names: Names, rows: Rows) -> None:
     year = season.year
-    seen = causes.leaving_seen_from(world, season.before, season.course, season.counts)
+    # Who is in the last grade does not come back for another reason.
+    summer = np.where(season.grade == len(GRADES) - 1, 0.0, world.leaving.summer)
+    seen, with_summer = causes.leaving_seen_from(world, season.before, season.course, season.counts, summer)
     left_in = _left_in(season, season.course)
     starts = np.array([number(on) for on in year.month_starts()])
     first = year.first_day_of_month()
@@ -124,7 +127,7 @@ def _by_month(world: World, season: Season, lost: Missed, names: Names, rows: Ro
     there = season.counts & (season.leaves[:, None] > first[:-1]) & (season.enters[:, None] <= first[:-1])
     stay = season.stay[:, (starts >= number(year.semesters[1][0])).astype(int)]
     for month in range(MONTHS):
-        mean, spread = causes.expected_absence(world, season.course.absence[:, month:], in_month[:, month:])
+        mean, spread = causes.absence_seen_from(world, season.before, season.course, month, in_month)
         of = np.maximum(total, 1)
         chronic = 1 - causes.below(CHRONIC, (done[:, month] + mean) / of, np.sqrt(spread) / of)
         kept = np.flatnonzero(there[:, month])
@@ -133,7 +136,7 @@ def _by_month(world: World, season: Season, lost: Missed, names: Names, rows: Ro
             "as_of": Text(np.zeros(len(kept), int), [str(year.month_starts()[month])]),
         }
         # A transfer hides whether somebody would have left: the truth knows.
-        rows.add("truth/leaving", {**base, "probability": seen[kept, month],
+        rows.add("truth/leaving", {**base, "probability": seen[kept, month], "with_summer": with_summer[kept, month],
                                    "outcome": (left_in[kept] >= month) & (left_in[kept] < NEVER)})  # fmt: skip
         rows.add("truth/absence", {**base, "probability": chronic[kept], "outcome": whole[kept] >= CHRONIC * total[kept]})
 

@@ -258,10 +258,13 @@ class Bias:
 class Planted:
     """Students for whom one named cause, and nothing else, makes leaving likelier from a day on.
 
-    ``share`` of the students of the grades named, once each; ``leaving`` is added to the log of their hazard.
+    ``share`` of the students of the grades named, once each; ``leaving`` is added to the log of their hazard. ``alone``:
+    in that year all their traits are on the good side, so that nothing else is against them; without it they are
+    students like any other, as is wanted where nothing else makes anybody leave.
     """
 
     share: float = _share(0.012)
+    alone: bool = True
     causes: tuple[str, ...] = CAUSES
     leaving: float = _number(5.0, -10, 10)
     lowest_grade: int = _whole(9, 6, 12)

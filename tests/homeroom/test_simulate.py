@@ -24,6 +24,7 @@ from features.validation import Reading
 from homeroom.cli import main
 from homeroom.simulate import distributions, layout, run
 from homeroom.simulate.curriculum import PREREQUISITES, SKILL_AT, disorder
+from homeroom.simulate.planted import planted_world
 from homeroom.simulate.run import MANIFEST, simulate
 from homeroom.simulate.truth import TABLES as TRUE
 from homeroom.simulate.truth import open_truth
@@ -104,6 +105,28 @@ def test_a_support_that_does_nothing_changes_no_row_of_anybody(tmp_path: Path) -
 def test_the_source_of_canonical_tables_sets_nothing_aside(reading: Reading) -> None:
     assert reading.problems == ()
     assert reading.quarantined == 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", [3, 11, 23])
+@pytest.mark.parametrize("world", ["default", "harmful_support", "null_effects", "planted"])
+def test_no_row_of_any_world_is_set_aside(tmp_path: Path, world: str, seed: int) -> None:
+    told = planted_world() if world == "planted" else World.read(WORLDS / f"{world}.toml")
+    simulate(1_000, seed, tmp_path / "district", replace(told, truth_students=0))
+    assert sources.read("tables", tmp_path / "district", Tables()).quarantined == 0
+
+
+def test_nobody_is_helped_before_the_day_they_come(tmp_path: Path) -> None:
+    """Half of the students come during the year, and everybody gets a place: some come after the month's first days."""
+    everybody = {"need": "any", "threshold": -5.0, "given": 1.0, "places_per_100": 100.0}
+    world = small(schools={"zone_students": 100, "moves_in": 0.5}, supports={"conversation": everybody},
+                  years={"first": 2025, "count": 1, "through": "2026-02-13"})  # fmt: skip
+    simulate(300, 3, tmp_path / "district", world)
+    reading = sources.read("tables", tmp_path / "district", Tables())
+    assert reading.quarantined == 0
+    both = reading.tables["supports"].join(reading.tables["enrolments"], on="enrolment_id")
+    assert both.height == reading.tables["supports"].height
+    assert (both["begins_on"] >= both["entered_on"]).all()
 
 
 def test_every_canonical_table_has_rows(reading: Reading) -> None:
@@ -308,6 +331,9 @@ def test_probabilities_are_probabilities_and_hold_on_average(district: Path) -> 
         rows = truth.table(name)
         assert rows["probability"].is_between(0, 1).all(), name
         assert rows["probability"].mean() == pytest.approx(rows["outcome"].mean(), abs=0.02), name
+    leaving = truth.table("leaving")
+    assert (leaving["with_summer"] >= leaving["probability"]).all()
+    assert leaving["with_summer"].is_between(0, 1).all()
     evidence = truth.table("evidence").with_columns(pl.col("evidence_id").cast(pl.String))
     shown = pl.read_parquet(district / "skill_results" / "*.parquet")
     both = shown.join(evidence, on=["student_id", "enrolment_id", "section_id", "skill_id", "evidence_id"])

@@ -480,7 +480,7 @@ def mutated(seed: int) -> tuple[list[str], dict[str, Any], School]:
     return kinds, body, REFERENCE if rng.random() < 0.8 else NOTHING
 
 
-SEEDS = [range(30), pytest.param(range(30, 500), marks=pytest.mark.full)]
+SEEDS = [range(25), pytest.param(range(25, 500), marks=pytest.mark.full)]
 
 
 @pytest.mark.parametrize("seeds", SEEDS, ids=["some", "many"])
