@@ -305,7 +305,8 @@ def absent_days_first(window: int) -> pl.Expr:
 
 @derived(concept="attendance", unit="share", range=(0, 1), higher="concern", grains=("enrolment",),
          name="share of school days missed so far this year",
-         says="has missed {absent_days:.3g} of {school_days:n school day} so far this year", says_other="{value:.0%}",
+         says="has missed {absent_days:.3g} of {school_days:n school day} so far this year",
+         says_other="{value:.0%}",
          earlier_label="last school year", own_earlier="absence_rate_last_year", into=FEATURES)  # fmt: skip
 def absence_rate() -> pl.Expr:
     """Share of school days missed this year; in the first 30 days drawn towards 2 in 40.
@@ -375,7 +376,7 @@ def absence_trend_points() -> pl.Expr:
 @derived(concept="attendance", unit="school days", range=(-10, 10), higher="concern", grains=("enrolment",),
          name="change in days missed per 10 school days, over the last 60",
          says="missed more with every 10 school days of the last 60, by {value:+.1f} days (below zero: less)",
-         says_other="{value:+.1f}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         says_other="{value:+.1f}", into=FEATURES)  # fmt: skip
 def absence_trend_60d() -> pl.Expr:
     """Slope of the days missed per ten school days, by least squares over two to six spells."""
     spells = pl.col("absence_spells")
@@ -464,7 +465,7 @@ def unexcused_days() -> pl.Expr:
     return pl.col("unexcused_points") * OF_ONE
 
 
-@derived(concept="attendance", unit="share", range=(0, 1), higher="concern", grains=("enrolment",),
+@derived(concept="attendance", unit="share", range=(0, 1), higher="context", grains=("enrolment",),
          name="share of the time missed that was not excused",
          says="has no excuse on record for {unexcused_days:.3g} of {noted_days:.3g} school days missed this year",
          says_other="{value:.0%}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
@@ -482,7 +483,7 @@ def late_days(window: int) -> pl.Expr:
 
 @derived(concept="attendance", unit="share", range=(0, 1), higher="concern", grains=("enrolment",), windows=(45,),
          name="share of the last {window} school days begun late",
-         says="came late on {late_days_{window}d:.0f} of the last {school_days_{window}d:n school day}",
+         says="came late on {late_days_{window}d:.0f} of the last {school_days_{window}d:n school day} ({value:.0%})",
          says_other="{value:.0%}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
 def tardy_rate(window: int) -> pl.Expr:
     """Days begun late over the school days of the window."""

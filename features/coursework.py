@@ -346,7 +346,7 @@ def mark_mean() -> pl.Expr:
 
 
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="average mark by weight",
-         says="has an average of {value:.0f} of 100, counted by weight", says_other="{value:.0f}",
+         says="has an average mark of {value:.0f} of 100, heavier work counting more", says_other="{value:.0f}",
          relative_to="section", into=FEATURES)  # fmt: skip
 def mark_mean_weighted() -> pl.Expr:
     """Average of the known marks, counted by weight."""
@@ -469,7 +469,7 @@ for _kind, _what in {"tutor_marked": "tutor-marked", "computer_marked": "compute
 
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength",
          name="marks secured so far, missing work as zero",
-         says="has {value:.0f} of 100 over the work marked or missing so far, missing work counted as zero",
+         says="has {value:.0f} of 100 so far when missing work counts as zero",
          says_other="{value:.0f}", relative_to="section", into=FEATURES)  # fmt: skip
 def secured() -> pl.Expr:
     """Points over the weight that was marked or is missing: what the marks so far are worth."""
@@ -763,7 +763,8 @@ def credits_earned() -> pl.Expr:
 
 @derived(concept="marks", unit="share", range=(0, 1), higher="strength", grains=("student",),
          name="credits earned of those tried",
-         says="has earned {credits_earned:.3g} of {credits_tried:.3g} credits tried so far", says_other="{value:.0%}",
+         says="has earned {credits_earned:.3g} of {credits_tried:.3g} credits tried so far ({value:.0%})",
+         says_other="{value:.0%}",
          relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
 def credits_share() -> pl.Expr:
     """Credits earned over credits tried; null where none is reported."""

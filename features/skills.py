@@ -236,7 +236,7 @@ def skill_prereq_gaps() -> pl.Expr:
 @feature(frame=PREREQUISITES, concept="skills", unit="skills", range=(0, 10_000), higher="strength", grains=("skill",),
          name="skills before this one that are secure",
          says="looks secure in {value:.0f} of {skill_prereqs_seen:n skill} that come before this one",
-         says_other="{value:.0f}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         says_other="{value:.0f}", into=FEATURES)  # fmt: skip
 def skill_prereqs_secure() -> pl.Expr:
     """Skills before this one with .8 or more of the best score over two occasions or more, recent ones counting more."""
     return ((pl.col("points") >= SECURE * pl.col("weight")) & (pl.col("occasions") >= 2)).sum()

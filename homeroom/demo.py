@@ -18,7 +18,7 @@ from features.records import SchoolRecords, digest_of
 from features.sources import digest, read
 from features.sources.tables import Tables
 from features.standard import STANDARD
-from homeroom.simulate.run import MANIFEST, simulate
+from homeroom.simulate.run import FORMAT, MANIFEST, simulate
 from homeroom.simulate.world import World
 from serving.batch import run
 from serving.cases.database import open_database
@@ -101,7 +101,7 @@ def curl(shown: Shown, host: str, port: int) -> str:
 
 
 def _simulated(folder: Path, students: int, seed: int, world: World, progress: Progress) -> None:
-    wanted = {"students": students, "seed": seed, "world_digest": world.digest}
+    wanted = {"students": students, "seed": seed, "world_digest": world.digest, "format": FORMAT}
     try:
         made = json.loads((folder / MANIFEST).read_text())
     except FileNotFoundError:

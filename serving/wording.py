@@ -119,6 +119,9 @@ def _fact(risk: Risk, concept: str, name: str, direction: Direction) -> Reason |
         if value is None or not feature.said or feature.higher == "context":
             continue
         compared = _compared(risk, feature)
+        middle = compared.get("class_median")
+        if direction == "protective" and middle is not None and feature.on_concern_side(value, middle):
+            continue  # better than before and still behind the others: true, and no comfort
         kept = [kind for kind, other in compared.items() if _on_side(feature, value, other, direction)]
         if kept:
             text = _sentence(risk, feature, value, {kind: compared[kind] for kind in kept}, name)
