@@ -442,8 +442,9 @@ def revoke(settings: Settings, say: Say, key_id: str) -> None:
 def demo(settings: Settings, say: Say, students: int, seed: int, no_serve: bool, host: str, port: int) -> None:
     """Show all of it on a simulated district: simulate, train, promote, score, serve."""
     import time
+    from dataclasses import replace
 
-    from homeroom.demo import curl, prepare, told
+    from homeroom.demo import ROWS, curl, prepare, told
     from homeroom.settings import read
     from training.train import Training
 
@@ -458,7 +459,10 @@ def demo(settings: Settings, say: Say, students: int, seed: int, no_serve: bool,
                 say.lines(f"{time.perf_counter() - began:6.1f} s  {what}")
                 named = what
 
-        shown = prepare(home, students, seed, settings.section("train", Training), progress)
+        training = settings.section("train", Training)
+        if "most_rows" not in settings.given.get("train", {}):
+            training = replace(training, most_rows=ROWS)
+        shown = prepare(home, students, seed, training, progress)
     for one in shown.results:
         say.lines(f"{one.model.target.name} version {one.model.version}: AUC {_figure(one.metrics.auc)} on the later year, "
                   f"gate {'passed' if one.passed_gate else 'not passed'}")  # fmt: skip

@@ -35,6 +35,10 @@ Progress = Callable[..., None]
 REASON = "shown in the demonstration, on a simulated district"
 LABEL = "demo"
 
+#: Rows that a target is learned from here, unless ``train.most_rows`` says otherwise: a third of the usual, so that all of
+#: it takes a few minutes. The figures are within .01 of AUC of those of all classes.
+ROWS = 80_000
+
 
 @dataclass(frozen=True)
 class Shown:

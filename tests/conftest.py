@@ -9,16 +9,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import example_school
 import pytest
 from hypothesis import settings
 
-from features import sources
-from features.records import SchoolRecords
-from features.sources.oulad import Oulad
-from features.validation import Reading
-
 if TYPE_CHECKING:
+    from features.records import SchoolRecords
+    from features.validation import Reading
     from training.train import Result
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,8 +25,15 @@ settings.register_profile("quick", max_examples=15, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Look for fewer examples where the full tests are left out."""
-    settings.load_profile("quick" if config.getoption("markexpr") == "not full" else "homeroom")
+    """Where the full tests are left out, look for fewer examples, and leave tables of a few rows to one thread.
+
+    Two threads take a tenth longer over them. A full run uses all there are, as Homeroom does; Polars reads the number
+    when it is first imported, which is why nothing on this page imports it.
+    """
+    quick = config.getoption("markexpr") == "not full"
+    settings.load_profile("quick" if quick else "homeroom")
+    if quick and "polars" not in sys.modules:
+        os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 
 def pytest_unconfigure() -> None:
@@ -43,6 +46,8 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def school() -> SchoolRecords:
     """The example school."""
+    import example_school
+
     return example_school.records()
 
 
@@ -61,18 +66,27 @@ def oulad() -> Path:
 @pytest.fixture(scope="session")
 def oulad_reading(oulad: Path) -> Reading:
     """The real data as read, marks known when work is handed in: one reading for all tests, since it takes 10 s."""
+    from features import sources
+    from features.sources.oulad import Oulad
+
     return sources.read("oulad", oulad, Oulad(marking_lag_days=0))
 
 
 @pytest.fixture(scope="session")
 def oulad_records(oulad_reading: Reading) -> SchoolRecords:
     """The real data as records."""
+    from features.records import SchoolRecords
+
     return SchoolRecords.from_frames(oulad_reading.tables, digest=oulad_reading.digest)
 
 
 @pytest.fixture(scope="session")
 def large_records() -> SchoolRecords:
     """A school of three terms that is large enough to train on."""
+    import example_school
+
+    from features.records import SchoolRecords
+
     return SchoolRecords.from_frames(example_school.large_school())
 
 

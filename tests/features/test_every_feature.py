@@ -13,12 +13,12 @@ import pytest
 from example_school import TODAY
 
 from features import cohort, pipeline
-from features.catalog import Feature
+from features.catalog import BEGUN, POSSIBLE, USED, Catalog, Feature
 from features.phrases import fill
 from features.pipeline import KEYS
 from features.records import Cohort, SchoolRecords
 from features.standard import STANDARD
-from features.tables import TABLES, Grain
+from features.tables import GRAIN_KEYS, TABLES, Grain
 
 EVERY = pytest.mark.parametrize("one", STANDARD, ids=list(STANDARD.names))
 DAYS = [date(2026, 9, 1), date(2026, 9, 16), date(2026, 10, 3), date(2026, 10, 16), TODAY, date(2026, 12, 18)]
@@ -42,15 +42,33 @@ def table(unit: Grain, change: str = "") -> pl.DataFrame:
         frames = {name: whole.labels(name).filter(pl.col("known_on") <= TODAY).collect() for name in frames}
     records = example_school.records(frames)
     days = [TODAY] if change.startswith("without") else DAYS
-    return pipeline.build(records, cohort.on_dates(records, days, unit), STANDARD).frame
+    asked = [one.name for one in STANDARD if finest(one) == unit]
+    return pipeline.build(records, cohort.on_dates(records, days, unit), part(*asked)).frame
+
+
+@cache
+def part(*names: str) -> Catalog:
+    """The features of these names, with all that they are made of, compared with or hidden by."""
+    wanted = set[str]()
+    more = {*names, BEGUN, USED, *(one.name for one in STANDARD if one.needs == (USED,)), POSSIBLE}
+    while more:
+        wanted |= more
+        more = {name for one in wanted for name in (*STANDARD[one].needs, STANDARD[one].own_earlier) if name} - wanted
+    return Catalog(tuple(one for one in STANDARD if one.name in wanted))
 
 
 @EVERY
 def test_a_feature_ignores_what_is_known_later(one: Feature) -> None:
-    now = table(finest(one)).filter(pl.col("as_of") == TODAY)
-    without = table(finest(one), "without what was known later")
-    assert now.select(KEYS).equals(without.select(KEYS))
+    now, without = today(finest(one)), table(finest(one), "without what was known later")
     assert now[one.name].equals(without[one.name])
+
+
+@cache
+def today(unit: Grain) -> pl.DataFrame:
+    """The features of everybody on TODAY, who are those that are there without what is known later."""
+    now = table(unit).filter(pl.col("as_of") == TODAY)
+    assert now.select(KEYS).equals(table(unit, "without what was known later").select(KEYS))
+    return now
 
 
 @EVERY
@@ -231,18 +249,23 @@ SEEN_ON = {"handed_in_early": date(2026, 11, 9), "weight_early": date(2026, 11, 
 
 
 @cache
-def on(day: date, unit: Grain, change: str = "") -> pl.DataFrame:
-    """The features on a day, of the school as it is or worse off in one way."""
+def on(day: date, unit: Grain, change: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The features that a change touches, on a day: of the school as it is, and worse off in that way."""
     frames = example_school.tables()
-    records = example_school.records(frames | WORSE[change](frames) if change else frames)
-    return pipeline.build(records, cohort.on_dates(records, [day], unit), STANDARD).frame
+    touched = part(*(one.name for one in STANDARD if change == changes(one) and finest(one) == unit))
+    before, after = example_school.records(), example_school.records(frames | WORSE[change](frames))
+    first, second = (pipeline.build(of, cohort.on_dates(of, [day], unit), touched).frame for of in (before, after))
+    return first, second
+
+
+def changes(one: Feature) -> str:
+    """What makes a feature look worse."""
+    return next((change for start, change in TOUCHED_BY.items() if one.name.startswith(start)), one.concept)
 
 
 @pytest.mark.parametrize("one", [one for one in STANDARD if one.said and one.higher != "context"], ids=lambda one: one.name)
 def test_a_feature_has_an_honest_direction(one: Feature) -> None:
-    change = next((change for start, change in TOUCHED_BY.items() if one.name.startswith(start)), one.concept)
-    day = SEEN_ON.get(one.name, TODAY)
-    before, after = on(day, finest(one)), on(day, finest(one), change)
+    before, after = on(SEEN_ON.get(one.name, TODAY), finest(one), changes(one))
     assert before.select(KEYS).equals(after.select(KEYS))
     steps = ((after[one.name] - before[one.name]) * (1 if one.higher == "concern" else -1)).drop_nulls().to_list()
     assert min(steps) >= -1e-9, "it looks better where things are worse"
@@ -279,7 +302,8 @@ def test_a_feature_has_an_honest_direction(one: Feature) -> None:
     ],
 )  # fmt: skip
 def test_anas_autumn_by_hand(name: str, value: float) -> None:
-    row = table("skill").filter(student_id="ana", section_id="algebra-autumn", skill_id="ratios", as_of=TODAY)
+    unit = finest(STANDARD[name])
+    row = table(unit).join(example_school.one("ana", unit).frame, on=[*GRAIN_KEYS[unit], "as_of"], how="semi")
     assert row.height == 1
     assert row[name][0] == pytest.approx(value, abs=1e-12)
 
