@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 PORT ?= 3000
+# Processes that share the tests out among them, a file of tests whole: two need 8 GB. TESTS_AT_ONCE=0 runs one after another.
+TESTS_AT_ONCE ?= 2
 ARGS ?=
 
 # The first interpreter that runs and is new enough: a name on the PATH may be a shim that does not run.
@@ -38,10 +40,10 @@ install-dev: .venv/installed-dev ## the same, with what the tests need
 	@touch $@
 
 test: install-dev lint ## everything: style, types, floors, and every test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist loadfile $(ARGS)
 
 test-quick: install-dev ## what needs no running service and no real data
-	@$(BIN)/python -m pytest -m "not full" $(ARGS)
+	@$(BIN)/python -m pytest -m "not full" -n $(TESTS_AT_ONCE) --dist loadfile $(ARGS)
 
 lint: install-dev ## style, types, and the floors' contracts
 	@$(BIN)/ruff check .

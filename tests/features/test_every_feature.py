@@ -308,6 +308,10 @@ def test_anas_autumn_by_hand(name: str, value: float) -> None:
     assert row[name][0] == pytest.approx(value, abs=1e-12)
 
 
+#: What is told by work and its marks.
+WORK = part("marks_carried_over", *(one.name for one in STANDARD if one.concept in ("coursework", "marks")))
+
+
 def test_exempt_and_banked_work_leaves_the_denominator() -> None:
     row = {"student_id": "ana", "enrolment_id": "ana-autumn", "marked_on": date(2026, 10, 1), "known_on": date(2026, 10, 1)}
     frames = example_school.plus(example_school.tables(), "results", row | {"assignment_id": "a3", "status": "exempt"})
@@ -316,7 +320,7 @@ def test_exempt_and_banked_work_leaves_the_denominator() -> None:
         .then(pl.lit("banked"))
         .otherwise("status")
     )
-    found = pipeline.build(example_school.records(frames), example_school.one("ana"), STANDARD).frame.row(0, named=True)
+    found = pipeline.build(example_school.records(frames), example_school.one("ana"), WORK).frame.row(0, named=True)
     assert (found["work_due"], found["handed_in"], found["missing"]) == (2.0, 2.0, 0.0)
     assert (found["weight_asked"], found["weight_due"], found["mark_mean"]) == (6000.0, 3000.0, 70.0)
     assert found["marks_carried_over"] == 1.0
@@ -332,14 +336,14 @@ def test_a_mark_that_cannot_be_of_100_neither_breaks_nor_exceeds_it(
     frames = example_school.tables()
     frames["assignments"] = frames["assignments"].with_columns(max_score=pl.lit(best, pl.Float64))
     frames["results"] = frames["results"].with_columns(score=pl.lit(score))
-    found = pipeline.build(example_school.records(frames), example_school.one("ana"), STANDARD).frame
+    found = pipeline.build(example_school.records(frames), example_school.one("ana"), WORK).frame
     assert found["mark_highest"].to_list() == [mark]
 
 
 def test_work_without_weights_counts_alike() -> None:
     frames = example_school.tables()
     frames["assignments"] = frames["assignments"].with_columns(weight=pl.lit(0.0))
-    found = pipeline.build(example_school.records(frames), example_school.one("ana"), STANDARD).frame
+    found = pipeline.build(example_school.records(frames), example_school.one("ana"), WORK).frame
     assert found["weight_due"].to_list() == [8000.0]
 
 
@@ -350,7 +354,7 @@ def test_the_order_of_weights_that_add_up_differently_changes_no_bit(weights: li
     work = frames["assignments"].filter(pl.col("section_id") == "algebra-autumn", pl.col("kind") != "exam")
     work = work.with_columns(pl.Series("weight", weights))
     one, other = (
-        pipeline.build(example_school.records({**frames, "assignments": rows}), example_school.one("ana"), STANDARD).frame
+        pipeline.build(example_school.records({**frames, "assignments": rows}), example_school.one("ana"), WORK).frame
         for rows in (work, work.reverse())
     )
     assert one.equals(other)

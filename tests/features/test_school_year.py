@@ -25,8 +25,17 @@ def school() -> SchoolRecords:
 
 
 def known(student: str, as_of: date = TODAY, unit: Grain = "section", records: SchoolRecords | None = None) -> dict[str, float]:
-    asked = example_school.one(student, unit, as_of)
-    row = pipeline.build(records or school(), asked, STANDARD).frame.row(0, named=True)
+    return of_the_school(student, as_of, unit) if records is None else told(student, as_of, unit, records)
+
+
+@cache
+def of_the_school(student: str, as_of: date, unit: Grain) -> dict[str, float]:
+    """What is known at the example school as it is."""
+    return told(student, as_of, unit, school())
+
+
+def told(student: str, as_of: date, unit: Grain, records: SchoolRecords) -> dict[str, float]:
+    row = pipeline.build(records, example_school.one(student, unit, as_of), STANDARD).frame.row(0, named=True)
     return {name: value for name, value in row.items() if name in STANDARD}
 
 
