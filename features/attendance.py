@@ -375,8 +375,8 @@ def absence_trend_points() -> pl.Expr:
 
 @derived(concept="attendance", unit="school days", range=(-10, 10), higher="concern", grains=("enrolment",),
          name="change in days missed per 10 school days, over the last 60",
-         says="missed more with every 10 school days of the last 60, by {value:+.1f} days (below zero: less)",
-         says_other="{value:+.1f}", into=FEATURES)  # fmt: skip
+         says="missed {value:more day} with every 10 school days of the last 60", says_other="{value:more day}",
+         relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
 def absence_trend_60d() -> pl.Expr:
     """Slope of the days missed per ten school days, by least squares over two to six spells."""
     spells = pl.col("absence_spells")
@@ -516,7 +516,8 @@ def remote_days_attended() -> pl.Expr:
 
 @derived(concept="attendance", unit="share", range=(0, 1), higher="strength", grains=("enrolment",),
          name="share of days taught online that the student took part in",
-         says="took part in {remote_days_attended:.3g} of {remote_days:n school day} taught online this year",
+         says="took part in {remote_days_attended:.3g} of {remote_days:n school day} taught online this year "
+              "({value:.0%})",
          says_other="{value:.0%}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
 def remote_participation() -> pl.Expr:
     """Days taught online and taken part in over all that were; null where none was."""
@@ -542,7 +543,7 @@ def lessons_missed(window: int) -> pl.Expr:
 @derived(concept="attendance", unit="share", range=(0, 1), higher="concern", windows=(45,),
          name="share of lessons missed on days at school, of the last {window}",
          says="missed {lessons_missed_{window}d:.0f} of {lessons_told_{window}d:n lesson} on days at school, in the last "
-              "{window} school days",
+              "{window} school days ({value:.0%})",
          says_other="{value:.0%}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
 def section_cut_rate(window: int) -> pl.Expr:
     """Lessons missed over lessons held on days at school: of the class where the unit is one, else of all classes."""

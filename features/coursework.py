@@ -116,7 +116,7 @@ def work_due() -> pl.Expr:
     return due().sum()
 
 
-@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="context", windows=(56,),
+@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="context", windows=(28, 56),
          name="pieces of work due in the last {window} days", into=FEATURES, column="work_due")  # fmt: skip
 def work_due_lately(window: int) -> pl.Expr:
     """Pieces of work that came due in the window."""
@@ -131,7 +131,7 @@ def handed_in() -> pl.Expr:
 
 
 @derived(concept="coursework", unit="share", range=(0, 1), higher="strength", name="share of due work handed in",
-         says="has handed in {handed_in:.0f} of {work_due:n piece} of work due so far", says_other="{value:.0%}",
+         says="has handed in {handed_in:.0f} of {work_due:n piece} of work due so far ({value:.0%})", says_other="{value:.0%}",
          relative_to="section", relative_input=False, model_input=False, into=FEATURES)  # fmt: skip
 def handed_in_share() -> pl.Expr:
     """Share of the work due so far that was handed in."""
@@ -146,7 +146,7 @@ def missing_so_far() -> pl.Expr:
     return missing().sum()
 
 
-@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="concern", windows=(56,),
+@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="concern", windows=(28, 56),
          name="pieces of work of the last {window} days missing", column="missing",
          says="has not handed in {value:.0f} of {work_due_{window}d:n piece} of work due in the last {window} days",
          says_other="{value:.0f}", relative_to="section", relative_input=False, model_input=False, into=FEATURES)  # fmt: skip
@@ -178,8 +178,8 @@ def handed_in_late() -> pl.Expr:
 
 
 @derived(concept="coursework", unit="share", range=(0, 1), higher="concern", name="share of the work handed in that was late",
-         says="handed in {handed_in_late:.0f} of {handed_in:n piece} of work after the due date", says_other="{value:.0%}",
-         relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+         says="handed in {handed_in_late:.0f} of {handed_in:n piece} of work after the due date ({value:.0%})",
+         says_other="{value:.0%}", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
 def late_share() -> pl.Expr:
     """Late pieces over pieces handed in."""
     return share("handed_in_late", "handed_in")
@@ -200,7 +200,7 @@ def lead_count() -> pl.Expr:
 
 
 @derived(concept="coursework", unit="days", range=(-60, 60), higher="strength", name="days before the due date, on average",
-         says="hands work in {value:.1f} days before it is due, on average (below zero is late)", says_other="{value:.1f}",
+         says="hands work in {value:due is}, on average", says_other="{value:lead}",
          relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
 def lead_mean() -> pl.Expr:
     """Average of days before the due date over hand-ins."""
@@ -209,8 +209,8 @@ def lead_mean() -> pl.Expr:
 
 @feature(frame=WORK, concept="coursework", unit="days", range=(-60, 60), higher="strength",
          name="days before the due date, latest hand-in",
-         says="handed in the latest piece of work {value:n day} before it was due (below zero is late)",
-         says_other="{value:n day}", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+         says="handed in the latest piece of work {value:due was}", says_other="{value:lead}", relative_to="section",
+         model_input=False, into=FEATURES)  # fmt: skip
 def lead_latest() -> pl.Expr:
     """Lead of the latest hand-in; of several on one day, the best."""
     return pl.col("lead").filter(pl.col("handed_age") == pl.col("handed_age").min()).max()
@@ -241,17 +241,39 @@ def days_since_kept_due() -> pl.Expr:
 
 @derived(concept="coursework", unit="days", range=(-10, 2000), higher="concern", name="days of due dates passed by",
          says="last kept a due date {value:n day} before the latest one", says_other="{value:n day}",
-         into=FEATURES)  # fmt: skip
+         relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
 def days_passed_by() -> pl.Expr:
     """Days from the latest due date that was kept to the latest due date; from the start where none was kept."""
     return pl.coalesce("days_since_kept_due", "days_elapsed") - pl.col("days_since_due")
 
 
-@derived(concept="coursework", unit="share", range=(0, 1), higher="concern", windows=(56,),
+@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="context",
+         name="pieces of work due more than {window} days ago", windows=(28, 56), into=FEATURES)  # fmt: skip
+def work_due_before(window: int) -> pl.Expr:
+    """Pieces of work that came due before the window."""
+    return (pl.col("due_age") >= window).sum()
+
+
+@feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="concern",
+         name="pieces of work due more than {window} days ago and missing", windows=(28, 56), into=FEATURES)  # fmt: skip
+def missing_before(window: int) -> pl.Expr:
+    """Pieces of work that came due before the window and are not handed in."""
+    return ((pl.col("due_age") >= window) & ~pl.col("handed_in")).sum()
+
+
+@derived(concept="coursework", unit="share", range=(0, 1), higher="concern", windows=(28, 56),
+         name="share of the work missing that was due more than {window} days ago", into=FEATURES)  # fmt: skip
+def missing_share_before(window: int) -> pl.Expr:
+    """The student's own earlier level: missing pieces over due pieces before the window."""
+    return share(f"missing_before_{window}d", f"work_due_before_{window}d")
+
+
+@derived(concept="coursework", unit="share", range=(0, 1), higher="concern", windows=(28, 56),
          name="share of the last {window} days' work missing",
          says="has not handed in {missing_{window}d:.0f} of {work_due_{window}d:n piece} of work due in the last "
-              "{window} days",
-         says_other="{value:.0%}", relative_to="section", into=FEATURES)  # fmt: skip
+              "{window} days ({value:.0%})",
+         says_other="{value:.0%}", earlier_label="of the work due before", own_earlier="missing_share_before_{window}d",
+         relative_to="section", into=FEATURES)  # fmt: skip
 def missing_share(window: int) -> pl.Expr:
     """Missing pieces over due pieces of the window."""
     return share(f"missing_{window}d", f"work_due_{window}d")
@@ -259,8 +281,8 @@ def missing_share(window: int) -> pl.Expr:
 
 @feature(frame=WORK, concept="coursework", unit="days", range=(-60, 60), higher="strength",
          name="days before the due date, least",
-         says="handed in one piece of work {value:n day} before it was due, the least so far (below zero is late)",
-         says_other="{value:n day}", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+         says="handed in one piece of work {value:due was}, the closest to its date or the latest after it", says_other="{value:lead}",
+         relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
 def lead_least() -> pl.Expr:
     """The least lead of any hand-in."""
     return pl.col("lead").filter(pl.col("handed_age") >= 0).min()
@@ -390,6 +412,49 @@ def mark_change() -> pl.Expr:
     return pl.col("mark_latest") - pl.col("mark_earlier_mean")
 
 
+@feature(frame=MARKS, concept="marks", unit="marks", range=(0, 1000), higher="context", windows=(28,),
+         name="marks that became known in the last {window} days", into=FEATURES, column="marks_known")  # fmt: skip
+def marks_known_lately(window: int) -> pl.Expr:
+    """Number of marks that became known in the window."""
+    return (marked() & (pl.col("marked_age") < window)).sum()
+
+
+@feature(frame=MARKS, concept="marks", unit="basis points", range=(0, 1e8), higher="strength", windows=(28,),
+         name="marks of the last {window} days added up", into=FEATURES, column="marks_total")  # fmt: skip
+def marks_total_lately(window: int) -> pl.Expr:
+    """Marks that became known in the window, added up."""
+    return pl.col("score").filter(marked() & (pl.col("marked_age") < window)).sum()
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", windows=(28,),
+         name="average of the marks that were known {window} days ago", into=FEATURES)  # fmt: skip
+def mark_mean_before(window: int) -> pl.Expr:
+    """The student's own earlier level: average of the marks known before the window."""
+    earlier = pl.col("marks_known") - pl.col(f"marks_known_{window}d")
+    return pl.when(earlier > 0).then((pl.col("marks_total") - pl.col(f"marks_total_{window}d")) / earlier * OF_100)
+
+
+@derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", windows=(28,),
+         name="average of the marks of the last {window} days",
+         says="has an average of {value:.0f} of 100 over the {marks_known_{window}d:n mark} of the last {window} days",
+         says_other="{value:.0f}", earlier_label="average of the marks before", own_earlier="mark_mean_before_{window}d",
+         relative_to="section", into=FEATURES, column="mark_mean")  # fmt: skip
+def mark_mean_lately(window: int) -> pl.Expr:
+    """Average of the marks that became known in the window."""
+    return share(f"marks_total_{window}d", f"marks_known_{window}d") * OF_100
+
+
+@derived(concept="marks", unit="points", range=(-100, 100), higher="strength", windows=(28,),
+         name="average of the marks of the last {window} days against those before",
+         says="has an average of {mark_mean_{window}d:.0f} of 100 over the marks of the last {window} days, {value:+.0f} "
+              "against those before",
+         says_other="{value:+.0f}", relative_to="section", relative_input=False, into=FEATURES,
+         column="mark_mean_change")  # fmt: skip
+def mark_mean_change(window: int) -> pl.Expr:
+    """Average of the marks of the window minus that of the marks before."""
+    return pl.col(f"mark_mean_{window}d") - pl.col(f"mark_mean_before_{window}d")
+
+
 @feature(frame=MARKS, concept="marks", unit="basis points", range=(0, WHOLE), higher="strength",
          name="lowest mark, in basis points", into=FEATURES)  # fmt: skip
 def mark_lowest_points() -> pl.Expr:
@@ -494,7 +559,7 @@ def weight_due_marked() -> pl.Expr:
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength",
          name="marks secured in due work, missing work as zero",
          says="has {value:.0f} of 100 over the due work that is marked or missing, missing work counted as zero",
-         says_other="{value:.0f}", into=FEATURES)  # fmt: skip
+         says_other="{value:.0f}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
 def secured_due() -> pl.Expr:
     """The same as :func:`secured` over due work only."""
     settled = pl.col("weight_due_marked") + pl.col("weight_missing")
@@ -520,8 +585,8 @@ def weight_asked() -> pl.Expr:
 
 @derived(concept="marks", unit="of 100", range=(-100, 300), higher="concern",
          name="average mark needed in the remaining work to reach 40",
-         says="needs an average of {value:.0f} of 100 in the remaining work to reach 40 (below zero: reached already)",
-         says_other="{value:.0f}", relative_to="section", into=FEATURES)  # fmt: skip
+         says="needs an average of {value:from 0} of 100 in the remaining work to reach 40",
+         says_other="{value:from 0}", relative_to="section", into=FEATURES)  # fmt: skip
 def needed_for_40() -> pl.Expr:
     """What the work that is neither marked nor missing must bring on average for 40 in all; capped at -100 and 300."""
     left = pl.col("weight_asked") - pl.col("weight_marked") - pl.col("weight_missing")
@@ -529,7 +594,8 @@ def needed_for_40() -> pl.Expr:
 
 
 @derived(concept="marks", unit="of 100", range=(-2, 100), higher="strength", name="best course mark still within reach",
-         says="can still reach {value:.0f} of 100 in the course's work", says_other="{value:.0f}", into=FEATURES)  # fmt: skip
+         says="can still reach {value:.0f} of 100 in the course's work", says_other="{value:.0f}", relative_to="section",
+         relative_input=False, into=FEATURES)  # fmt: skip
 def within_reach() -> pl.Expr:
     """100 minus what marks and missing work have already cost, by weight; of several classes, on average."""
     lost, asked = WHOLE * (pl.col("weight_marked") + pl.col("weight_missing")) - pl.col("points"), pl.col("weight_asked")

@@ -92,12 +92,10 @@ def certainty(risk: Risk) -> str:
     # Never 0 and never 100: that it always happened so far is not that it must.
     happened = min(max(round(100 * pattern.share), 1), 99)
     earlier = risk.model.card.get("earlier", "courses")
-    did, did_not = _counted(happened, target.happened), _counted(100 - happened, target.did_not)
-    return f"Of 100 students with a similar pattern in earlier {earlier}, about {did}; {did_not}."
-
-
-def _counted(students: int, did: str) -> str:
-    return f"{students} {did.replace('were ', 'was ', 1) if students == 1 else did}"
+    return (
+        f"Of 100 students with a similar pattern in earlier {earlier}, about {happened} {target.happened}; "
+        f"{100 - happened} {target.did_not}."
+    )
 
 
 def headline(band: str) -> str:

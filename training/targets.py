@@ -266,7 +266,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                    "misses a tenth of the school days of the year", "missed a tenth of the year's school days", "did not",
                    chronic_absence, ("attendance", "calendar")),
             Target("learning_gap", "skill", "until the next evidence of the skill", "next work on the skill is below the mark",
-                   "were below the mark in their next work", "were not", learning_gap, ("skill_results",), with_value=True),
+                   "fell below the mark in their next work", "did not", learning_gap, ("skill_results",), with_value=True),
         )
     }
 )  # fmt: skip
