@@ -281,8 +281,8 @@ def missing_share(window: int) -> pl.Expr:
 
 @feature(frame=WORK, concept="coursework", unit="days", range=(-60, 60), higher="strength",
          name="days before the due date, least",
-         says="handed in one piece of work {value:due was}, the closest to its date or the latest after it", says_other="{value:lead}",
-         relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+         says="handed in one piece of work {value:due was}, the closest to its date or the latest after it",
+         says_other="{value:lead}", relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
 def lead_least() -> pl.Expr:
     """The least lead of any hand-in."""
     return pl.col("lead").filter(pl.col("handed_age") >= 0).min()

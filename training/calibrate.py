@@ -20,6 +20,10 @@ Floats = npt.NDArray[np.float64]
 #: Where groups of similar scores begin: tenths, and finer at the top, where lists are cut.
 GROUPS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 
+#: A group that reaches over more than this is cut further: of an outcome that few have, the highest fiftieth alone holds
+#: students at .06 and at .5, whose past is not alike. Each part keeps so many students that a frequency means something.
+WIDEST, LEAST_STUDENTS = 0.05, 40
+
 #: The normal quantile of an 80% interval.
 _Z = 1.2815515655446004
 
@@ -96,9 +100,9 @@ def fit(raw: Floats, label: npt.NDArray[np.int8], units: Sequence[str]) -> Calib
         rate = float(np.clip(label.mean(), 1e-6, 1 - 1e-6))
         slope, intercept = 1e-6, float(np.log(rate / (1 - rate)))
     chance = 1.0 / (1.0 + np.exp(-(slope * raw + intercept)))
-    edges = np.unique(np.quantile(chance, GROUPS))
-    which = np.clip(np.searchsorted(edges, chance, side="right") - 1, 0, None)
     _, who = np.unique(np.asarray(units), return_inverse=True)
+    edges = _cut(np.unique(np.quantile(chance, GROUPS)), chance, who)
+    which = np.clip(np.searchsorted(edges, chance, side="right") - 1, 0, None)
     patterns = []
     for number, least in enumerate(edges):
         mine = which == number
@@ -106,3 +110,19 @@ def fit(raw: Floats, label: npt.NDArray[np.int8], units: Sequence[str]) -> Calib
         happened = int(label[mine][first].sum())
         patterns.append(Pattern(float(least) if number else 0.0, len(students), happened))
     return Calibration(slope, intercept, tuple(patterns))
+
+
+def _cut(edges: Floats, chance: Floats, who: npt.NDArray[np.intp]) -> Floats:
+    """Return edges with groups that reach too far cut in halves, as long as both halves hold enough students."""
+    found: list[float] = []
+    waiting = list(zip(edges.tolist(), [*edges[1:].tolist(), np.inf], strict=True))
+    while waiting:
+        least, below = waiting.pop()
+        mine = (chance >= least) & (chance < below)
+        middle = (least + float(chance[mine].max(initial=least))) / 2
+        halves = (who[mine & (chance < middle)], who[mine & (chance >= middle)])
+        if 2 * (middle - least) > WIDEST and min(len(np.unique(half)) for half in halves) >= LEAST_STUDENTS:
+            waiting += [(least, middle), (middle, below)]
+        else:
+            found.append(least)
+    return np.unique(found)

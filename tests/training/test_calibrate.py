@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training import calibrate
-from training.calibrate import GROUPS, Calibration
+from training.calibrate import GROUPS, LEAST_STUDENTS, WIDEST, Calibration
 
 RNG = np.random.default_rng(1)
 RAW = RNG.normal(0, 2, 4000)
@@ -41,7 +41,7 @@ def test_an_interval_holds_its_probability(chance: float) -> None:
 def test_every_student_is_in_one_group_and_the_outcomes_add_up() -> None:
     assert sum(one.students for one in FITTED.patterns) == len(RAW)
     assert sum(one.happened for one in FITTED.patterns) == LABEL.sum()
-    assert len(FITTED.patterns) == len(GROUPS)
+    assert len(FITTED.patterns) >= len(GROUPS)
     edges = [one.least for one in FITTED.patterns]
     assert edges == sorted(edges)
     assert edges[0] == 0
@@ -49,6 +49,22 @@ def test_every_student_is_in_one_group_and_the_outcomes_add_up() -> None:
         group = FITTED.pattern(float(chance))
         assert group.least <= chance
         assert group == [one for one in FITTED.patterns if one.least <= chance][-1]
+
+
+def test_of_an_outcome_that_few_have_no_group_reaches_far_unless_its_half_would_hold_too_few() -> None:
+    raw = np.random.default_rng(2).normal(-4, 1.5, 20_000)
+    label = (np.random.default_rng(3).random(raw.size) < 1 / (1 + np.exp(-raw))).astype(np.int8)
+    found = calibrate.fit(raw, label, [f"s{at}" for at in range(raw.size)])
+    chance = found.probability(raw)
+    edges = [one.least for one in found.patterns]
+    least, below = np.array(edges), np.array([*edges[1:], 1.0])
+    assert max(np.quantile(chance, 0.98), 0.1) < edges[-1]
+    for low, high in zip(least, below, strict=True):
+        mine = chance[(chance >= low) & (chance < high)]
+        middle = (low + mine.max()) / 2
+        few = min((mine < middle).sum(), (mine >= middle).sum()) < LEAST_STUDENTS
+        assert mine.max() - low <= WIDEST + 1e-9 or few
+    assert min(one.students for one in found.patterns) >= LEAST_STUDENTS
 
 
 def test_frequencies_of_groups_grow_with_their_probability_on_honest_scores() -> None:
