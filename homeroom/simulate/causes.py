@@ -124,9 +124,10 @@ def course(world: World, before: Before, effects: Effects) -> Course:
     act = {name: effects.get(name, none) for name in (*ACTS_ON, "device", "internet")}
     strain = before.strain + act["strain"]
     connection = before.connection[:, None] + act["connection"]
-    grade: Whole = np.array(GRADES)[before.grade][:, None]
+    grade: Real = np.array(GRADES, np.float32)[before.grade][:, None]
+    ability = before.ability.mean(axis=1)[:, None]
     started = np.arange(MONTHS) >= before.planted_from[:, None]
-    cause = {name: (before.planted[:, None] == at) & started for at, name in enumerate(CAUSES)}
+    cause = {name: ((before.planted[:, None] == at) & started).astype(np.float32) for at, name in enumerate(CAUSES)}
     told, sown = world.attendance, world.planted
 
     from_base = (
@@ -139,25 +140,26 @@ def course(world: World, before: Before, effects: Effects) -> Course:
     handing = world.coursework
     work_from_base = (
         handing.strain * strain + handing.connection * connection
-        + handing.ability * before.ability.mean(axis=1)[:, None] + before.habit_work[:, None] + act["work"]
+        + handing.ability * ability + before.habit_work[:, None] + act["work"]
         + handing.no_device * (no_device | no_internet) + sown.work * cause["missing_work"]
     )  # fmt: skip
     online = (
         world.online.base + world.online.strain * strain + world.online.connection * connection
         + before.habit_online[:, None] + sown.activity * cause["inactivity"]
     )  # fmt: skip
-    conduct = (
-        world.conduct.base + world.conduct.strain * strain + world.conduct.connection * connection
-        + before.habit_conduct[:, None] + act["conduct"] + sown.conduct * cause["incidents"]
-    )  # fmt: skip
+    conduct_from_base = (
+        world.conduct.strain * strain + world.conduct.connection * connection + before.habit_conduct[:, None] + act["conduct"]
+    )
+    conduct = world.conduct.base + conduct_from_base + sown.conduct * cause["incidents"]
     leave = world.leaving
-    planted = started & (before.planted[:, None] >= 0) & ~cause["prior_year_absence"] | before.haunted[:, None]
+    planted = started & (before.planted[:, None] >= 0) & (cause["prior_year_absence"] == 0) | before.haunted[:, None]
     # A planted cause acts on leaving by its own strength alone: what it does to absence or work is its sign.
     sign = sown.absence * cause["attendance_collapse"] + 0.8 * sown.absence * cause["prior_year_absence"]
     leaving = (
-        leave.base + np.where(grade < 9, leave.middle_school, leave.by_grade * (grade - 9)) + leave.strain * strain
-        + leave.connection * connection + leave.ability * before.ability.mean(axis=1)[:, None]
+        leave.base + np.where(grade < 9, np.float32(leave.middle_school), leave.by_grade * (grade - 9)) + leave.strain * strain
+        + leave.connection * connection + leave.ability * ability
         + leave.absence * (from_base - sign) + leave.work * (work_from_base - sown.work * cause["missing_work"])
+        + leave.conduct * conduct_from_base
         + leave.failed * before.failed[:, None] + leave.over_age * before.over_age[:, None]
         + sown.leaving * planted + act["leaving"]
     )  # fmt: skip
@@ -174,7 +176,9 @@ def _small(values: Real) -> Real:
 
 def strain_in_leaving(world: World) -> float:
     """Return by how much a standard deviation of strain raises the log of the hazard, on every way there is."""
-    return world.leaving.strain + world.leaving.absence * world.attendance.strain + world.leaving.work * world.coursework.strain
+    leave = world.leaving
+    return (leave.strain + leave.absence * world.attendance.strain + leave.work * world.coursework.strain
+            + leave.conduct * world.conduct.strain)  # fmt: skip
 
 
 def strain_path(world: World, last: Real, level: Real, shocks: Real) -> Real:
@@ -228,7 +232,10 @@ def daily(world: World, absence: Real) -> tuple[Real, Real]:
 def expected_absence(world: World, absence: Real, days: npt.NDArray[Any]) -> tuple[Real, Real]:
     """Return mean and variance of the days missed, of log-odds by student and month and days by month (or both)."""
     single, begins = daily(world, absence)
-    missed = 1 - (1 - single) * np.prod(1 - begins[..., None] * SPELL, axis=-1)
+    there = 1 - single
+    for lasts in SPELL:
+        there *= 1 - begins * lasts
+    missed = 1 - there
     whole = 1 - 0.5 * world.attendance.part_day
     # A spell brings its days together: the variance is that of fewer, longer draws.
     together_ = 1 + world.attendance.in_spells * 1.6
@@ -246,7 +253,7 @@ def absence_seen_from(world: World, before: Before, found: Course, month: int, d
     told, memory = world.attendance, world.traits.strain_memory
     surprise = before.strain - before.level[:, None]
     ahead = np.arange(MONTHS - month)
-    step = memory**ahead
+    step = (memory**ahead).astype(np.float32)
     absence = found.absence[:, month:] - told.strain * (surprise[:, month:] - step * surprise[:, month, None])
     mean, spread = expected_absence(world, absence, days[:, month:])
     share = logistic(absence)
@@ -254,9 +261,12 @@ def absence_seen_from(world: World, before: Before, found: Course, month: int, d
     moves = days[:, month:] * share * (1 - share) * bend
     # The mean of a bent line is not the line at the mean.
     mean = mean + (0.5 * moves * bend * (1 - 2 * share) * (1 - step**2)).sum(axis=1)
-    soonest = np.minimum(ahead[:, None], ahead)
-    together_ = memory ** np.abs(ahead[:, None] - ahead) * (1 - memory ** (2 * soonest))
-    return _small(mean), _small(spread + np.einsum("ij,jk,ik->i", moves, together_, moves, optimize=True))
+    # Each month's shock lives on in the months after it: what it moves is gathered from the last month back.
+    chance, moved = np.zeros(len(before), np.float32), np.zeros(len(before), np.float32)
+    for later in range(MONTHS - month - 1, 0, -1):
+        moved = moves[:, later] + np.float32(memory) * moved
+        chance += moved * moved
+    return _small(mean), _small(spread + (1 - memory * memory) * chance)
 
 
 def expected_mark(world: World, work: Real, score: Real, pieces: int, uneven: float = 1.3) -> tuple[Real, Real]:

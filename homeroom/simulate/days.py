@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from homeroom.simulate import causes
 from homeroom.simulate.causes import SPELL
@@ -14,11 +15,13 @@ from homeroom.simulate.parts import Column, Maybe, Rows, Text
 from homeroom.simulate.seasons import Season
 from homeroom.simulate.students import Real, Students, Whole, Yes, logistic
 from homeroom.simulate.world import World
-from homeroom.simulate.years import MONTHS
+from homeroom.simulate.years import MONTHS, Year
 
 PRESENCE = ("present", "absent", "late")
 MODES = ("in_person", "remote", "home_or_hospital")
 KINDS = ("content", "quiz", "discussion", "navigation", "live")
+#: What share of the activity comes before each kind but the first.
+OF_KINDS = (0.5, 0.72, 0.84, 0.96)
 CONDUCTS = ("code_of_conduct", "school_violation", "state_offence", "other")
 ROLES = ("perpetrator", "victim", "witness")
 EXCLUSIONS = ("none", "in_school", "out_of_school")
@@ -54,7 +57,8 @@ def excluded(world: World, students: Students, season: Season, names: Names, row
     """
     rng = draws("incidents", season.at)
     year, n = season.year, len(season)
-    out = np.zeros(season.present.shape, bool)
+    there = season.at_school
+    out = np.zeros(there.shape, bool)
     rates = np.exp(season.course.conduct) * season.counts
     happened = rng.poisson(np.minimum(rates, 8))
     times = np.array([world.bias.incidents.get(name, 1.0) for name in world.groups])[students.group[season.who]]
@@ -67,7 +71,7 @@ def excluded(world: World, students: Students, season: Season, names: Names, row
     day = first[month] + (rng.random(len(i)) * np.maximum(first[month + 1] - first[month], 1)).astype(np.int64)
     lots = rng.random((len(i), 5))
     severity = rng.choice(4, len(i), p=[0.62, 0.27, 0.05, 0.06])
-    keep = (day < len(year.days)) & season.present[i, np.minimum(day, len(year.days) - 1)]
+    keep = (day < len(year.days)) & there[i, np.minimum(day, len(year.days) - 1)]
     i, day, lots, severity = i[keep], day[keep], lots[keep], severity[keep]
     out_share, in_share = world.conduct.out_of_school, world.conduct.in_school
     severe = np.array([0.6, 1.4, 3.0, 0.4])[severity]
@@ -76,11 +80,11 @@ def excluded(world: World, students: Students, season: Season, names: Names, row
     for after in range(1, 5):
         held = (exclusion == 2) & (lasts >= after) & (day + after < len(year.days))
         out[i[held], day[held] + after] = True
-    out &= season.present
+    out &= there
     # Some incidents have somebody else in them, who did nothing.
     other = np.flatnonzero((lots[:, 2] < 0.3) & (severity > 0))
     them = (lots[other, 3] * n).astype(np.int64)
-    fits = (them != i[other]) & season.present[them, day[other]]
+    fits = (them != i[other]) & there[them, day[other]]
     other, them = other[fits], them[fits]
     whom = np.concatenate([i, them])
     on = year.days[np.concatenate([day, day[other]])]
@@ -111,20 +115,30 @@ def missed(world: World, season: Season, out: Yes, draws: Draws) -> Missed:
     # Mondays and Fridays up, the other days down, so that the week as a whole stays.
     tilt = (world.attendance.monday_friday * np.where(edge, 0.6, -0.4)).astype(np.float32)
     single, begins = causes.daily(world, season.course.absence)
-    first = single[:, year.month] * np.exp(tilt)
-    absent = rng.random((n, days), dtype=np.float32) < first
-    starts = np.argwhere(rng.random((n, days), dtype=np.float32) < begins[:, year.month])
-    spell = np.zeros((n, days), bool)
+    absent = rng.random((n, days), dtype=np.float32) < by_day(single, year) * np.exp(tilt)
+    starts = np.flatnonzero(rng.random((n, days), dtype=np.float32) < by_day(begins, year))
+    long = np.zeros(n * days, bool)
     length = np.searchsorted(-SPELL, -rng.random(len(starts)), side="left")
+    left = days - starts % days
     for after in range(len(SPELL)):
-        on = starts[:, 1] + after
-        going = (length > after) & (on < days)
-        spell[starts[going, 0], on[going]] = True
+        long[starts[(length > after) & (after < left)] + after] = True
+    spell = long.reshape(n, days)
     absent |= spell | out
-    absent &= season.present
+    absent &= season.at_school
     part = rng.random((n, days), dtype=np.float32) < world.attendance.part_day
-    share = np.where(absent & part & ~out & ~spell, np.float32(0.5), absent.astype(np.float32))
+    share = absent.astype(np.float32)
+    share[absent & part & ~out & ~spell] = 0.5
     return Missed(share, spell)
+
+
+def by_day[Kind: np.generic](values: npt.NDArray[Kind], year: Year) -> npt.NDArray[Kind]:
+    """Return values by student and month by student and instructional day."""
+    return np.repeat(values, np.bincount(year.month, minlength=MONTHS), axis=1)
+
+
+def _by_day_of_semester[Kind: np.generic](values: npt.NDArray[Kind], year: Year) -> npt.NDArray[Kind]:
+    """Return values by student and semester by student and instructional day."""
+    return np.repeat(values, np.bincount(year.semester, minlength=2), axis=1)
 
 
 def attendance(world: World, place: Zone, students: Students, season: Season, lost: Missed, out: Yes, names: Names, rows: Rows,
@@ -135,23 +149,25 @@ def attendance(world: World, place: Zone, students: Students, season: Season, lo
     n, days = season.present.shape
     dice = rng.random((n, days), dtype=np.float32)
     absent = lost.share > 0
-    late = season.present & ~absent & (dice < logistic(told.late + 0.5 * season.course.strain)[:, year.month])
-    school = season.school[:, year.semester]
+    late = season.at_school & ~absent & (dice < by_day(logistic(told.late + 0.5 * season.course.strain), year))
     by_school = draws("gaps").random(place.schools)
     # Gaps: everybody's, the worse schools', and those of groups that the records reach less.
-    gap = (told.unrecorded + told.unrecorded_worst_school * by_school[school] ** 4
+    gap = (told.unrecorded + told.unrecorded_worst_school * by_school[season.school] ** 4
            + students.unrecorded[season.who][:, None])  # fmt: skip
-    every = place.positive[school] | year.remote
-    told_of = season.present & (absent | late | every) & (rng.random((n, days), dtype=np.float32) >= gap)
+    # Days taught elsewhere are written down everywhere: otherwise nobody would know that they were.
+    every = _by_day_of_semester(place.positive[season.school], year) | year.remote | season.elsewhere
+    told_of = season.present & (absent | late | every) & (year.days + 1 <= through)
+    told_of &= rng.random((n, days), dtype=np.float32) >= _by_day_of_semester(gap.astype(np.float32), year)
     flat = np.flatnonzero(told_of)
-    i, day = np.divmod(flat, days)
+    i = flat // days
+    day = flat - i * days
     on = year.days[day]
-    kept = on + 1 <= through
-    i, day, flat, on = i[kept], day[kept], flat[kept], on[kept]
     share = lost.share.ravel()[flat]
     lots = rng.random((len(flat), 3), dtype=np.float32)
     no_access = (season.before.lacks_internet | season.before.lacks_device)[i]
-    remote = year.remote[day]
+    elsewhere = season.elsewhere.ravel()[flat]
+    remote = year.remote[day] & ~elsewhere
+    mode = np.where(elsewhere, 2, remote)
     # From afar, who has no way to take part is missed on many days on which they would have come.
     cut_off = remote & (share == 0) & no_access & (lots[:, 0] < 0.45)
     share = np.where(cut_off, np.float32(1), share)
@@ -160,7 +176,7 @@ def attendance(world: World, place: Zone, students: Students, season: Season, lo
     excused = kept_away | (lots[:, 1] < np.where(lost.spell.ravel()[flat], 0.85, told.excused * 0.75))
     base: dict[str, Column] = {
         "student_id": Text(season.who[i], names.students),
-        "enrolment_id": Text(season.stay[i, year.semester[day]], names.stays),
+        "enrolment_id": Text(np.take(season.stay, 2 * i + year.semester[day]), names.stays),
         "on": on,
     }
     rows.add("attendance", {
@@ -168,7 +184,7 @@ def attendance(world: World, place: Zone, students: Students, season: Season, lo
         "status": Text(status, PRESENCE),
         "absent_share": share,
         "excused": Maybe(excused, share == 0),
-        "mode": Text(remote.astype(np.int64), MODES),
+        "mode": Text(mode, MODES),
         "exclusion": kept_away,
         "known_on": on + 1,
         "deleted": np.zeros(len(on), bool),
@@ -186,7 +202,7 @@ def attendance(world: World, place: Zone, students: Students, season: Season, lo
         "status": Text(np.where(there, 2, status[again]), PRESENCE),
         "absent_share": np.where(there, np.float32(0), share[again]),
         "excused": Maybe(np.ones(len(again), bool), there),
-        "mode": Text(remote[again].astype(np.int64), MODES),
+        "mode": Text(mode[again], MODES),
         "exclusion": np.zeros(len(again), bool),
         "known_on": known,
         "deleted": gone,
@@ -201,10 +217,12 @@ def cuts(place: Zone, season: Season, lost: Missed, section: Whole, names: Names
     rng = draws("cuts", season.at)
     n, days = season.present.shape
     year = season.year
-    rate = 0.25 * logistic(season.course.absence)[:, year.month]
-    cut = (rng.random((n, days), dtype=np.float32) < rate) & season.present & (lost.share == 0) & ~year.remote
-    cut &= place.positive[season.school[:, year.semester]]
-    i, day = np.nonzero(cut)
+    rate = by_day(np.float32(0.25) * logistic(season.course.absence), year)
+    cut = (rng.random((n, days), dtype=np.float32) < rate) & season.at_school & (lost.share == 0) & ~year.remote
+    cut &= _by_day_of_semester(place.positive[season.school], year)
+    flat = np.flatnonzero(cut)
+    i = flat // days
+    day = flat - i * days
     on = year.days[day]
     kept = on + 1 <= through
     i, day, on = i[kept], day[kept], on[kept]
@@ -225,33 +243,32 @@ def online(world: World, season: Season, lost: Missed, section: Whole, uses: Yes
     rng = draws("online", season.at)
     told, year, n = world.online, season.year, len(season)
     slots = np.arange(len(year.days) // EVERY)
+    days = len(slots) * EVERY
     cut_off = season.course.no_device | season.course.no_internet
     chance = logistic(season.course.online)
     chance = np.where(cut_off, chance * told.at_school_only, chance).astype(np.float32)
     from_home = np.where(cut_off, 0, chance * np.exp(told.absent)).astype(np.float32)
+    likely = np.where(lost.share > 0, by_day(from_home, year), by_day(chance, year))
+    likely *= season.present & (year.days <= through)
+    # By the first, second or third of every three days: a class uses the tool on one of these.
+    by_turn = np.ascontiguousarray(likely[:, :days].reshape(n, len(slots), EVERY).transpose(0, 2, 1))
     for course in range(TAKEN):
-        # A class uses the tool on its own days: the first, second or third of every three.
-        day = slots[None, :] * EVERY + (section[:, course, 0] % EVERY)[:, None]
-        semester = year.semester[day]
-        flat_day = np.arange(n)[:, None] * len(year.days) + day
-        by_month = np.arange(n)[:, None] * MONTHS + year.month[day]
-        likely = np.where(np.take(lost.share, flat_day) > 0, np.take(from_home, by_month), np.take(chance, by_month))
-        used = np.where(semester == 0, uses[section[:, course, 0]][:, None], uses[section[:, course, 1]][:, None])
-        active = (rng.random(day.shape, dtype=np.float32) < likely) & used & np.take(season.present, flat_day)
-        flat = np.flatnonzero(active)
-        i = flat // day.shape[1]
-        on_day = day.ravel()[flat]
+        turn = section[:, course, 0] % EVERY
+        flat = np.flatnonzero(rng.random((n, len(slots)), dtype=np.float32) < by_turn[np.arange(n), turn])
+        i = flat // len(slots)
+        on_day = (flat - i * len(slots)) * EVERY + turn[i]
+        seat = np.take(section[:, course], 2 * i + year.semester[on_day])
+        used = uses[seat]
+        i, on_day, seat = i[used], on_day[used], seat[used]
         on = year.days[on_day]
-        kept = on <= through
-        i, on_day, on = i[kept], on_day[kept], on[kept]
         dice = rng.random((3, len(i)), dtype=np.float32)
         actions = 1 + (-np.log(dice[0] + 1e-7) * (9 if course < CORE else 5)).astype(np.int32)
         rows.add("activity", {
             "student_id": Text(season.who[i], names.students),
-            "enrolment_id": Text(season.stay[i, year.semester[on_day]], names.stays),
-            "section_id": Text(section[i, course, year.semester[on_day]], names.sections),
+            "enrolment_id": Text(np.take(season.stay, 2 * i + year.semester[on_day]), names.stays),
+            "section_id": Text(seat, names.sections),
             "on": on,
-            "kind": Text(np.searchsorted([0.5, 0.72, 0.84, 0.96], dice[1]), KINDS),
+            "kind": Text(sum((dice[1] > least).astype(np.int8) for least in OF_KINDS), KINDS),
             "actions": actions,
             "resources": np.minimum(actions, 1 + (dice[2] * 4).astype(np.int32)),
         })  # fmt: skip

@@ -196,7 +196,7 @@ def joins(world: World, students: Students, season: Season, names: Names, rows: 
     kinds = ("disability_plan", "reasonable_adjustments", "language_support", "health_plan")
     foreign = (students.language[whom] > 0) & (dice[:, 5] < 0.4)
     has = np.stack([students.disability[whom] & (dice[:, 3] < 0.75), students.disability[whom] & (dice[:, 3] >= 0.75),
-                    foreign, (students.health[whom] < -1.5) & (dice[:, 4] < 0.5)], axis=1)  # fmt: skip
+                    foreign, students.health_plan[whom]], axis=1)  # fmt: skip
     i, kind = np.nonzero(has & (came + 10 <= through)[:, None])
     keys = [f"P{names.students[student][1:]}-{code + 1}" for student, code in zip(whom[i].tolist(), kind.tolist(), strict=True)]
     rows.add("plans", {

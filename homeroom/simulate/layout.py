@@ -136,5 +136,6 @@ def sections(place: Zone, years: tuple[Year, ...]) -> Sections:
         for y, h, s, g, c, p in zip(year.tolist(), semester.tolist(), school.tolist(), grade.tolist(), course.tolist(),
                                     pick.tolist(), strict=True)
     ]  # fmt: skip
-    work = [f"{key}-{at + 1:02d}" for key in keys for at in range(PER_SEMESTER)]
+    pieces = [f"-{at + 1:02d}" for at in range(PER_SEMESTER)]
+    work = [key + piece for key in keys for piece in pieces]
     return Sections(base.reshape(per.shape), school, grade, course, year, semester, pick, keys, work)

@@ -62,16 +62,26 @@ class Rows:
             schema = {**TABLES[table].schema} if table in TABLES else None
             names = list(pieces[0])
             arrays = [_array([piece[name] for piece in pieces], schema[name] if schema else None, known) for name in names]
-            whole = pa.Table.from_arrays(arrays, names=names)
+            # A column without a gap says so: the file then need not tell of each row whether it has a value.
+            fields = [pa.field(name, array.type, nullable=array.null_count > 0)
+                      for name, array in zip(names, arrays, strict=True)]  # fmt: skip
+            whole = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
             path = folder / table / f"part-{part:04d}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             # Without the Arrow schema a reader sees texts and not numbers of texts. The limit keeps the list of texts
-            # whole: beyond it every row would repeat its text.
+            # whole: beyond it every row would repeat its text, and every group of rows repeats the list.
             pq.write_table(whole, path, compression="lz4", store_schema=False,
-                           dictionary_pagesize_limit=1 << 30, row_group_size=1 << 20,
-                           use_dictionary=True, write_statistics=False)  # fmt: skip
+                           dictionary_pagesize_limit=1 << 30, row_group_size=1 << 23, write_statistics=False,
+                           use_dictionary=[field.name for field in fields if _repeats(field.type)],
+                           column_encoding={field.name: "DELTA_BINARY_PACKED" for field in fields
+                                            if pa.types.is_date(field.type)})  # fmt: skip
             counts[table] = whole.num_rows
         return counts
+
+
+def _repeats(kind: Any) -> bool:
+    """Whether a column of this kind has few different values: all but days and the reals of the truth."""
+    return not (pa.types.is_date(kind) or pa.types.is_float32(kind) or pa.types.is_boolean(kind))
 
 
 def _array(pieces: Sequence[Column], dtype: pl.DataType | None, known: dict[int, Any]) -> Any:
@@ -86,7 +96,7 @@ def _array(pieces: Sequence[Column], dtype: pl.DataType | None, known: dict[int,
         return pa.array(values, mask=missing)
     wanted = _TYPES[type(dtype)]
     if isinstance(dtype, pl.Date):
-        return pa.array(values.astype(np.int32), pa.int32(), mask=missing).cast(wanted)
+        return pa.array(values.astype(np.int32, copy=False), pa.int32(), mask=missing).cast(wanted)
     return pa.array(values.astype(wanted.to_pandas_dtype(), copy=False), wanted, mask=missing)
 
 
@@ -102,7 +112,7 @@ def _texts(pieces: Sequence[Text], known: dict[int, Any]) -> Any:
         if id(words) not in known:
             known[id(words)] = _listed(words)
         texts, place = known[id(words)]
-    whole = np.concatenate(codes).astype(np.int32, copy=False)
+    whole = np.concatenate(codes, dtype=np.int32, casting="unsafe")
     missing = whole < 0 if len(whole) and whole.min() < 0 else None
     if missing is not None:
         whole = np.maximum(whole, 0)

@@ -81,8 +81,8 @@ def planted_world(causes: Sequence[str] = tuple(CONCEPT_OF), *, others: bool = F
         told: other settings of ``[planted]``.
 
     """
-    nothing = dict.fromkeys(("middle_school", "by_grade", "strain", "connection", "ability", "absence", "work", "failed",
-                             "over_age"), 0.0)  # fmt: skip
+    nothing = dict.fromkeys(("middle_school", "by_grade", "strain", "connection", "ability", "absence", "work", "conduct",
+                             "failed", "over_age"), 0.0)  # fmt: skip
     planted = {"share": 0.12, "causes": list(causes), "alone": False, "lowest_grade": 6, "absence": 4.0, "work": -5.0,
                "marks": -0.45, "activity": -4.5, "conduct": 7.0, **told}  # fmt: skip
     return World.of({"name": "planted", "years": {"through": ""}, "truth_students": 0, "leaving": {} if others else nothing,

@@ -17,7 +17,6 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from features.problems import Problem, Refused
 from features.tables import TABLES
@@ -33,7 +32,7 @@ from homeroom.simulate.years import number, of_world
 Progress = Callable[[str, int, int], None]
 
 #: Raised by whoever changes what is made of the same seed and world.
-FORMAT = 2
+FORMAT = 3
 
 #: A zone in the making takes 0.7 GB: more at once would take more memory than a laptop has to spare.
 MOST_AT_ONCE = 4
@@ -101,8 +100,6 @@ def simulate(
         schools.district(world, of_world(world.years), len(zones), shared)
         for name, rows in shared.write(building, len(zones)).items():
             counts[name] = counts.get(name, 0) + rows
-        progress("truth", len(zones), len(zones))
-        _gather(building / truth.FOLDER)
         found = District(
             out, students, seed, world.name, len(zones),
             {name: counts[name] for name in TABLES if name in counts},
@@ -144,16 +141,6 @@ def _ours(out: Path) -> bool:
     except ValueError:
         return False
     return not names or (made.get("made_by") == MADE_BY and names <= {*TABLES, truth.FOLDER, MANIFEST})
-
-
-def _gather(folder: Path) -> None:
-    """Bring the parts of each table of the truth together in one file."""
-    for name in truth.TABLES:
-        parts = sorted((folder / name).glob("part-*.parquet"))
-        frames = pl.concat([pl.scan_parquet(part) for part in parts])
-        dates = [column for column in ("as_of", "planted_on") if column in frames.collect_schema()]
-        frames.with_columns(pl.col(dates).str.to_date()).collect().write_parquet(folder / f"{name}.parquet")
-        shutil.rmtree(folder / name)
 
 
 def _zone(world: World, seed: int, all_students: int, at: int, size: int, zones: int, folder: Path) -> dict[str, int]:

@@ -67,8 +67,9 @@ class Season:
     ``who``: places of its students among the zone's. ``school``: by student and semester. ``enters`` and ``leaves``: the
     first instructional day, and the first that is no longer theirs. ``moves``: changes school within the zone between
     the semesters. ``exit``: how the stay ends early, as a place in ``EXITS`` (-1: it does not). ``present``: by
-    student and instructional day. ``counts``: which months are of the stay, by student. ``stay``: the number of the
-    enrolment, by student and semester. ``luck``: what decides month by month whether somebody leaves.
+    student and instructional day; ``elsewhere``: of these days those taught at home or in hospital. ``counts``: which
+    months are of the stay, by student. ``stay``: the number of the enrolment, by student and semester. ``luck``: what
+    decides month by month whether somebody leaves.
     """
 
     at: int
@@ -85,6 +86,7 @@ class Season:
     exit: Whole
     no_show: Yes
     present: Yes
+    elsewhere: Yes
     counts: Yes
     before: Before
     course: Course
@@ -94,6 +96,11 @@ class Season:
 
     def __len__(self) -> int:
         return len(self.who)
+
+    @property
+    def at_school(self) -> Yes:
+        """The days on which each student is expected at school, or in a class from afar."""
+        return self.present & ~self.elsewhere
 
 
 def begin(world: World, place: Zone, students: Students, state: State, year: Year, at: int, draws: Draws,
@@ -156,12 +163,23 @@ def begin(world: World, place: Zone, students: Students, state: State, year: Yea
     second = stays + len(who) + np.cumsum(moves) - 1
     season = Season(
         at, year, who, grade, np.stack([school, np.where(moves, other, school)], axis=1), state.repeats[who], entry, enters,
-        gone.leaves, gone.lag, moves, gone.exit, no_show, present, gone.counts, before, found, supports, gone.luck,
+        gone.leaves, gone.lag, moves, gone.exit, no_show, present,
+        present & _elsewhere(world, students, who, enters, days, draws, at), gone.counts, before, found, supports, gone.luck,
         np.stack([stay, np.where(moves, second, stay)], axis=1).astype(np.int32),
     )  # fmt: skip
     state.here[:] = False
     state.vanished[:] = False
     return season
+
+
+def _elsewhere(world: World, students: Students, who: Whole, enters: Whole, days: int, draws: Draws, at: int) -> Yes:
+    """Return on which days somebody with a health plan is taught at home or in hospital: some weeks in a row."""
+    lots = draws("taught elsewhere", at).random((len(students), 3))[who]
+    chosen = students.health_plan[who] & (lots[:, 0] < world.attendance.elsewhere)
+    lasts = 10 + (lots[:, 1] * 31).astype(np.int64)
+    begins = np.maximum((lots[:, 2] * (days - lasts)).astype(np.int64), enters + 10)
+    on = np.arange(days)
+    return chosen[:, None] & (on >= begins[:, None]) & (on < (begins + lasts)[:, None])
 
 
 def _before(world: World, students: Students, state: State, who: Whole, enters: Whole, no_show: Yes, year: Year, at: int,
@@ -219,7 +237,7 @@ def _departures(world: World, found: Course, year: Year, enters: Whole, entered_
     conduct = found.conduct[np.arange(len(who)), np.minimum(ends_in, MONTHS - 1)]
     kind = np.select(
         [no_show, ends_in == NEVER, moved_in < left_in, drawn[:, 1] < world.records.exits_unknown,
-         conduct > world.conduct.base + 2.0, drawn[:, 1] > 0.75],
+         conduct > world.conduct.base + 3.2, drawn[:, 1] > 0.75],
         [EXITS.index("no_show"), -1, EXITS.index("transferred"), EXITS.index("unknown"), EXITS.index("expelled"),
          EXITS.index("withdrawn")], EXITS.index("dropout"),
     )  # fmt: skip
@@ -312,7 +330,8 @@ def _give(world: World, place: Zone, before: Before, seen: Course, school: Whole
     """Return who gets which support from when: by the need that staff see, within each school's places."""
     base = {"attendance": (seen.absence, world.attendance.base, 0.75), "coursework": (-seen.work, -world.coursework.base, 0.8),
             "conduct": (seen.conduct, world.conduct.base, 0.9)}  # fmt: skip
-    grades = np.array(GRADES)[before.grade]
+    lacks = {"device": before.lacks_device, "internet": before.lacks_internet}
+    pupils = [school == one for one in range(place.schools)]
     found = {}
     for name, support in world.supports.items():
         rng = draws(f"support {name}", at)
@@ -320,6 +339,7 @@ def _give(world: World, place: Zone, before: Before, seen: Course, school: Whole
         lots = rng.random((count, len(ROUNDS), 2), dtype=np.float32)[who]
         response = draws(f"response {name}").standard_normal(count, dtype=np.float32)[who]
         begins = np.full(len(before), NEVER)
+        taught = np.isin(GRADES, support.grades)[before.grade] & ~no_show
         for number, month in enumerate(ROUNDS):
             if support.need in base:
                 log_odds, usual, spread = base[support.need]
@@ -331,15 +351,21 @@ def _give(world: World, place: Zone, before: Before, seen: Course, school: Whole
             elif support.need == "any":
                 need = (seen.strain[:, month - 1] - before.connection) / 1.5 + 0.5 * shown[:, number]
             else:
-                need = np.where(before.lacks_device if support.need == "device" else before.lacks_internet, 3.0, -3.0)
-            able = np.isin(grades, support.grades) & (entered_in <= month) & (begins == NEVER) & ~no_show
+                need = np.where(lacks[support.need], 3.0, -3.0)
+            able = taught & (entered_in <= month) & (begins == NEVER)
             wants = able & (need > support.threshold) & (lots[:, number, 0] < support.given)
-            for one in range(place.schools):
-                mine = school == one
+            for mine in pupils:
                 places = round(support.places_per_100 / 100 * mine.sum() / len(ROUNDS))
                 by_lot = round(places * support.by_lot)
                 for pool, rooms in ((wants & mine, places - by_lot), (able & mine & ~wants, by_lot)):
-                    line = np.flatnonzero(pool)
-                    begins[line[np.argsort(lots[line, number, 1], kind="stable")[:rooms]]] = month
+                    begins[_drawn(np.flatnonzero(pool), lots[:, number, 1], rooms)] = month
         found[name] = Given(begins, np.asarray(1 + support.spread * response, np.float32))
     return found
+
+
+def _drawn(line: Whole, lots: Real, rooms: int) -> Whole:
+    """Return those of a line with the lowest lots, as many as there are rooms."""
+    if len(line) <= rooms:
+        return line
+    mine = lots[line]
+    return line[mine <= np.partition(mine, rooms - 1)[rooms - 1]][:rooms] if rooms else line[:0]

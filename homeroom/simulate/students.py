@@ -22,8 +22,9 @@ Yes = npt.NDArray[np.bool_]
 class Students:
     """The students of a zone, one entry each, whenever they come.
 
-    ``comes``: school year (from 0) in which each first enrols; ``grade``: place of the grade then; ``moved_in``: came
-    from elsewhere; ``enters``: how far into that year (0 on the first day, below 1). ``middle`` and ``high`` are schools.
+    ``health_plan``: the school has agreed on one. ``comes``: school year (from 0) in which each first enrols; ``grade``:
+    place of the grade then; ``moved_in``: came from elsewhere; ``enters``: how far into that year (0 on the first
+    day, below 1). ``middle`` and ``high`` are schools.
     Traits are in standard deviations; ``habit_...`` are a student's own lasting part of a log-odds.
     """
 
@@ -53,6 +54,7 @@ class Students:
     no_device: Yes
     no_internet: Yes
     unrecorded: Real
+    health_plan: Yes
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -117,7 +119,7 @@ def draw(world: World, place: Zone, years: int, draws: Draws) -> Students:
         rng.random(count) < logistic(world.access.no_device + world.access.low_income * low_income + of_group["no_device"]),
         rng.random(count)
         < logistic(world.access.no_internet + world.access.low_income * low_income + of_group["no_internet"]),
-        of_group["unrecorded"].astype(np.float32),
+        of_group["unrecorded"].astype(np.float32), (health < -1.5) & (draws("health plan").random(count) < 0.5),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from homeroom.simulate import causes
 from homeroom.simulate.causes import Before, Course
 from homeroom.simulate.curriculum import CORE, GRADES
 from homeroom.simulate.days import Missed, Names
-from homeroom.simulate.parts import Rows, Text
+from homeroom.simulate.parts import Column, Maybe, Rows, Text
 from homeroom.simulate.seasons import EXITS, NEVER, ROUNDS, Season
 from homeroom.simulate.students import Real, Students, Whole, Yes
 from homeroom.simulate.work import Marked
@@ -58,13 +58,13 @@ class Truth:
         """Return one table of :data:`TABLES`; raise :class:`KeyError` where there is none of the name."""
         if name not in TABLES:
             raise KeyError(f"the truth has no table {name}: it has {', '.join(TABLES)}")
-        return pl.read_parquet(self.folder / f"{name}.parquet")
+        return pl.read_parquet(sorted((self.folder / name).glob("part-*.parquet")))
 
 
 def open_truth(folder: Path) -> Truth:
     """Return the truth of the simulated district in ``folder``; raise :class:`NotFound` where there is none."""
     found = folder / FOLDER
-    if not all((found / f"{name}.parquet").is_file() for name in TABLES):
+    if not all(any((found / name).glob("part-*.parquet")) for name in TABLES):
         raise NotFound(f"There is no truth in {folder.name}: it is no simulated district, or not a whole one.")
     return Truth(found)
 
@@ -107,7 +107,7 @@ def _years(season: Season, names: Names, rows: Rows) -> None:
         "absence_log_odds": season.course.absence.mean(axis=1),
         "work_log_odds": season.course.work.mean(axis=1),
         "planted_cause": Text(cause, CAUSES),
-        "planted_on": Text(np.where(cause >= 0, np.arange(len(season)), -1), [str(one) for one in on.astype("datetime64[D]")]),
+        "planted_on": Maybe(on.astype("datetime64[D]"), cause < 0),
         "exit": Text(season.exit, EXITS),
     })  # fmt: skip
 
@@ -120,10 +120,10 @@ def _by_month(world: World, season: Season, lost: Missed, names: Names, rows: Ro
     left_in = _left_in(season, season.course)
     starts = np.array([number(on) for on in year.month_starts()])
     first = year.first_day_of_month()
-    in_month = np.stack([season.present[:, first[m] : first[m + 1]].sum(axis=1) for m in range(MONTHS)], axis=1)
-    total = in_month.sum(axis=1)
-    done = np.stack([lost.share[:, : first[m]].sum(axis=1) for m in range(MONTHS)], axis=1)
-    whole = lost.share.sum(axis=1)
+    in_month, missed = _days(season), np.add.reduceat(lost.share, first[:-1], axis=1)
+    total = season.present.sum(axis=1)
+    done = np.cumsum(missed, axis=1) - missed
+    whole = missed.sum(axis=1)
     there = season.counts & (season.leaves[:, None] > first[:-1]) & (season.enters[:, None] <= first[:-1])
     stay = season.stay[:, (starts >= number(year.semesters[1][0])).astype(int)]
     for month in range(MONTHS):
@@ -131,14 +131,19 @@ def _by_month(world: World, season: Season, lost: Missed, names: Names, rows: Ro
         of = np.maximum(total, 1)
         chronic = 1 - causes.below(CHRONIC, (done[:, month] + mean) / of, np.sqrt(spread) / of)
         kept = np.flatnonzero(there[:, month])
-        base = {
+        base: dict[str, Column] = {
             "enrolment_id": Text(stay[kept, month], names.stays),
-            "as_of": Text(np.zeros(len(kept), int), [str(year.month_starts()[month])]),
+            "as_of": np.full(len(kept), starts[month]).astype("datetime64[D]"),
         }
         # A transfer hides whether somebody would have left: the truth knows.
         rows.add("truth/leaving", {**base, "probability": seen[kept, month], "with_summer": with_summer[kept, month],
                                    "outcome": (left_in[kept] >= month) & (left_in[kept] < NEVER)})  # fmt: skip
         rows.add("truth/absence", {**base, "probability": chronic[kept], "outcome": whole[kept] >= CHRONIC * total[kept]})
+
+
+def _days(season: Season) -> Whole:
+    """Return the days of each month that a student can miss: those taught elsewhere cannot be missed."""
+    return np.asarray(np.add.reduceat(season.at_school, season.year.first_day_of_month()[:-1], axis=1, dtype=np.int32))
 
 
 def _left_in(season: Season, course: Course) -> Whole:
@@ -213,20 +218,24 @@ def _only[Holder](holder: Holder, kept: Whole) -> Holder:
 
 @dataclass(frozen=True, eq=False)
 class _Luck:
-    """What chance added to what was expected, in standard deviations: of days missed, and of each core mark."""
+    """What chance added to what was expected, in standard deviations: of days missed, and of each core mark.
+
+    ``days``: those that can be missed, by student and month; ``total``: all that count, by student.
+    """
 
     days: Real
+    total: Real
     absence: Real
     marks: Real
 
 
 def _luck(world: World, season: Season, lost: Missed, marked: Marked) -> _Luck:
-    first = season.year.first_day_of_month()
-    days = np.stack([season.present[:, first[m] : first[m + 1]].sum(axis=1) for m in range(MONTHS)], axis=1)
+    days = _days(season).astype(np.float32)
     mean, spread = causes.expected_absence(world, season.course.absence, days)
     marks, sizes = _core_marks(world, season, season.course, marked)
     core = marked.marks[:, :CORE]
-    return _Luck(days.astype(np.float32), (lost.share.sum(axis=1) - mean) / np.sqrt(spread), (core - marks) / sizes)
+    total = np.maximum(season.present.sum(axis=1), 1).astype(np.float32)
+    return _Luck(days, total, (lost.share.sum(axis=1) - mean) / np.sqrt(spread), (core - marks) / sizes)
 
 
 def _seen(world: World, season: Season, course: Course, marked: Marked, luck: _Luck) -> _Seen:
@@ -236,9 +245,8 @@ def _seen(world: World, season: Season, course: Course, marked: Marked, luck: _L
     probability[:, 0] = 1 - np.prod(1 - risk, axis=1)
     outcome[:, 0] = _left_in(season, course) < NEVER
     mean, spread = causes.expected_absence(world, course.absence, luck.days)
-    total = np.maximum(luck.days.sum(axis=1), 1)
-    probability[:, 1] = 1 - causes.below(CHRONIC, mean / total, np.sqrt(spread) / total)
-    outcome[:, 1] = mean + luck.absence * np.sqrt(spread) >= CHRONIC * total
+    probability[:, 1] = 1 - causes.below(CHRONIC, mean / luck.total, np.sqrt(spread) / luck.total)
+    outcome[:, 1] = mean + luck.absence * np.sqrt(spread) >= CHRONIC * luck.total
     marks, sizes = _core_marks(world, season, course, marked)
     fails = np.where(marked.decided[:, :CORE], causes.below(world.coursework.pass_mark, marks, sizes), 0)
     probability[:, 2] = 1 - np.prod(1 - fails, axis=(1, 2))
@@ -249,9 +257,10 @@ def _seen(world: World, season: Season, course: Course, marked: Marked, luck: _L
 
 def _core_marks(world: World, season: Season, course: Course, marked: Marked) -> tuple[Real, Real]:
     """Return mean and spread of core marks by student, course and period, had the year gone like ``course``."""
-    months = [np.unique(season.year.month[season.year.period == period]) for period in range(4)]
-    work = np.stack([course.work[:, each].mean(axis=1) for each in months], axis=1)
-    more = np.stack([(course.learning - season.course.learning)[:, each].mean(axis=1) for each in months], axis=1)
+    months = [np.unique(season.year.month[season.year.period == period]).tolist() for period in range(4)]
+    learned = course.learning - season.course.learning
+    work, more = (np.stack([sum(of[:, month] for month in each) / np.float32(len(each)) for each in months], axis=1)
+                  for of in (course.work, learned))  # fmt: skip
     # One more of mastery's log-odds moves a score by (1 - floor) p (1 - p), where floor + (1 - floor) p is the score.
     free = 1 - causes.FLOOR
     share = np.clip((marked.score[:, :CORE] - causes.FLOOR) / free, 0.02, 0.98)

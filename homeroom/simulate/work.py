@@ -24,7 +24,7 @@ from homeroom.simulate.curriculum import (
     course_skills,
 )
 from homeroom.simulate.days import Missed, Names
-from homeroom.simulate.layout import Draws, Sections, Zone
+from homeroom.simulate.layout import MIDDLE_GRADES, Draws, Sections, Zone
 from homeroom.simulate.parts import Maybe, Rows, Text
 from homeroom.simulate.seasons import Season, State
 from homeroom.simulate.students import Real, Students, Whole, Yes, logistic
@@ -35,6 +35,8 @@ STATUSES = ("graded", "exempt", "not_submitted")
 RESULTS = ("pass", "fail", "incomplete")
 LETTERS = ("F", "D-", "D", "D+", "C-", "C", "C+", "B-", "B", "B+", "A-", "A")
 CUTS = np.array([0.6, 0.63, 0.67, 0.7, 0.73, 0.77, 0.8, 0.83, 0.87, 0.9, 0.93])
+#: What one semester of a class of high school brings who passes it: a whole credit for the year.
+CREDIT = 0.5
 #: Days after a grading period's end on which its marks are decided.
 DECIDED = 5
 #: Classes differ in the day on which work is due by up to this many days.
@@ -43,7 +45,7 @@ STAGGER = 4
 #: How much a student's handing in differs between courses, in log-odds.
 HABIT = np.float32(0.35)
 
-_KIND = np.tile(np.arange(PER_SEMESTER), 2)
+_KIND = np.tile(np.arange(PER_SEMESTER, dtype=np.int32), 2)
 _EXAM = np.array([kind == "exam" for kind, *_ in WORK] * 2)
 _AT_SCHOOL = np.array([kind in {"exam", "quiz"} for kind, *_ in WORK] * 2)
 _WEIGHT = np.array([weight for _, weight, *_ in WORK] * 2, dtype=np.float32)
@@ -118,6 +120,13 @@ def due_days(year: Year) -> npt.NDArray[np.int32]:
     return found
 
 
+def _due(year: Year, section: Whole) -> tuple[Whole, Whole]:
+    """Return by student, course and piece of the year the instructional day on which it is due, and the day's month."""
+    days = due_days(year)
+    at = np.repeat(section % STAGGER, PER_SEMESTER, axis=2) + np.arange(PER_YEAR) * STAGGER
+    return np.take(days, at), np.take(year.month[days], at)
+
+
 def taught(world: World, place: Zone, season: Season, students: Students, seated: Classes, lost: Missed, state: State,
            names: Names, rows: Rows, draws: Draws, through: int, watched: Yes) -> Marked:  # fmt: skip
     """Let a year's work be set, done and marked, write it down, and let the students learn by it.
@@ -141,20 +150,19 @@ def taught(world: World, place: Zone, season: Season, students: Students, seated
     year, told, n = season.year, world.coursework, len(season)
     section = seated.section
     shape = (n, TAKEN, PER_YEAR)
-    of_semester = section[:, :, _SEMESTER]
-    due = due_days(year)[np.arange(PER_YEAR), of_semester % STAGGER]
-    rows_of = np.arange(n)[:, None, None]
-    flat = rows_of * len(year.days) + due
-    by_month = rows_of * MONTHS + year.month[due]
+    of_semester = np.repeat(section, PER_SEMESTER, axis=2)
+    due, month = _due(year, section)
+    flat = np.arange(n)[:, None, None] * len(year.days) + due
+    by_month = np.arange(n)[:, None, None] * MONTHS + month
     asked = np.take(season.present, flat) & (due >= season.enters[:, None, None] + 2)
     away = np.take(lost.share, flat) > 0.5
     odds = np.take(season.course.work, by_month)
     habit = draws("course habit", season.at).standard_normal((len(students), TAKEN, 1), dtype=np.float32)[season.who]
     odds = odds + HABIT * habit
-    odds = np.where(_AT_SCHOOL, odds + np.float32(1.2), odds - np.float32(0.15)) + np.float32(told.absent) * away
+    likely = logistic(odds + np.where(_AT_SCHOOL, np.float32(1.2), np.float32(-0.15)) + np.float32(told.absent) * away)
     spared = told.exempt * (1 + 2 * students.disability[season.who])
-    exempt = asked & (rng.random(shape, dtype=np.float32) < spared[:, None, None])
-    handed = asked & ~exempt & (rng.random(shape, dtype=np.float32) < logistic(odds))
+    exempt = asked & (rng.random(shape, dtype=np.float32) < spared[:, None, None].astype(np.float32))
+    handed = asked & ~exempt & (rng.random(shape, dtype=np.float32) < likely)
 
     quality = np.repeat(causes.general_ability(season.before)[:, None, None], TAKEN, axis=1).repeat(PER_YEAR, axis=2)
     mastery, halfway = _learn(world, season, lost, state, handed, draws)
@@ -168,8 +176,9 @@ def taught(world: World, place: Zone, season: Season, students: Students, seated
     has_second &= ~((season.grade == 0)[:, None, None] & ((SECOND == NEW) | (PRIMARY == NEW)))
     severity = np.float32(told.severity) * draws("severity").standard_normal(1 << 10, dtype=np.float32)
     bias = np.array([world.bias.marks.get(place.place(one), 0.0) for one in range(place.schools)], np.float32)
-    by_class, by_school = severity[section % (1 << 10)][:, :, _SEMESTER], bias[season.school][:, _SEMESTER][:, None, :]
-    shift = by_class + by_school + np.take(season.course.marks, by_month)
+    shift = np.repeat(severity[section % (1 << 10)] + bias[season.school][:, None, :], PER_SEMESTER, axis=2)
+    if season.course.marks.any():
+        shift += np.take(season.course.marks, by_month)
     noise = rng.standard_normal(shape, dtype=np.float32) * np.float32(told.noise)
     clean = np.where(has_second, (first + second) / 2, first)
     share = np.clip(clean + shift + noise, 0, 1)
@@ -177,7 +186,7 @@ def taught(world: World, place: Zone, season: Season, students: Students, seated
 
     dice = rng.random((3, *shape), dtype=np.float32)
     due_on = year.days[due]
-    late = handed & (dice[0] < told.late * np.exp(0.4 * np.take(season.course.strain, by_month))) & ~_EXAM
+    late = handed & (dice[0] < np.take(told.late * np.exp(0.4 * season.course.strain), by_month)) & ~_EXAM
     early = np.where(_AT_SCHOOL, np.int32(0), -(dice[1] * 3).astype(np.int32))
     delay = np.where(late, 1 + (dice[1] * 9).astype(np.int32), early)
     delay = np.where(away & _AT_SCHOOL, 2 + (dice[1] * 5).astype(np.int32), delay)  # made up after coming back
@@ -185,11 +194,11 @@ def taught(world: World, place: Zone, season: Season, students: Students, seated
     takes = _SOONEST + (dice[2] * (_LATEST - _SOONEST.astype(np.float32) + 1)).astype(np.int32)
     marked_on = np.maximum(handed_on, due_on * ~_AT_SCHOOL) + takes
 
-    piece = of_semester * np.int32(PER_SEMESTER) + _KIND.astype(np.int32)
+    piece = of_semester * np.int32(PER_SEMESTER) + _KIND
     _write_work(place, season, asked, exempt, handed, handed_on, marked_on, due_on, share, piece, names, rows, through)
     _write_skills(world, season, handed, handed_on, marked_on, first, second, shift, noise, has_second, of_semester, piece,
                   names, rows, draws, through, watched)  # fmt: skip
-    return _mark(world, season, asked & ~exempt, handed, share, odds, clean + shift, section, names, rows, through, draws)
+    return _mark(world, season, asked & ~exempt, handed, share, likely, clean + shift, section, names, rows, through, draws)
 
 
 def _learn(world: World, season: Season, lost: Missed, state: State, handed: Yes, draws: Draws) -> tuple[Real, Real]:
@@ -198,12 +207,13 @@ def _learn(world: World, season: Season, lost: Missed, state: State, handed: Yes
     A skill starts from ability and what comes before it, and grows with each piece that is handed in.
     """
     told, n = world.learning, len(season)
-    prerequisites = [[SKILL_AT[before] for skill, before in told.prerequisites if SKILL_AT[skill] == at]
-                     for at in range(len(SKILLS))]  # fmt: skip
+    prerequisites: list[list[int]] = [[] for _ in SKILLS]
+    for after, before in told.prerequisites:
+        prerequisites[SKILL_AT[after]].append(SKILL_AT[before])
     skills = COURSE_SKILLS[:, season.grade].transpose(1, 0, 2)  # student, subject, slot
     usual = told.start + 7 * told.practice
     noise = draws("new skills", season.at).standard_normal((len(state.grade), CORE, NEW), dtype=np.float32)[season.who]
-    mine = state.mastery[season.who]
+    mine = np.ascontiguousarray(state.mastery[season.who].T)  # skill, student
     rows_of = np.arange(n)
     for grade in np.unique(season.grade):
         those = rows_of[season.grade == grade]
@@ -212,10 +222,10 @@ def _learn(world: World, season: Season, lost: Missed, state: State, handed: Yes
             for slot in range(NEW):
                 skill = COURSE_SKILLS[subject, grade, slot]
                 rests = prerequisites[skill]
-                lift = (mine[np.ix_(those, rests)].mean(axis=1) - usual) if rests else np.zeros(len(those), np.float32)
-                mine[those, skill] = (told.start + told.ability * ability + told.prerequisite * lift
+                lift = sum(mine[one, those] for one in rests) / len(rests) - usual if rests else 0.0
+                mine[skill, those] = (told.start + told.ability * ability + told.prerequisite * lift
                                       + told.own * noise[those, subject, slot])  # fmt: skip
-    start = np.take_along_axis(mine[:, None, :].repeat(CORE, axis=1), skills, axis=2)
+    start = mine[skills, rows_of[:, None, None]]
     rate = lost.share.sum(axis=1) / np.maximum(season.present.sum(axis=1), 1)
     step = told.practice * np.exp(0.25 * season.before.ability) * np.exp(told.absence * rate)[:, None]
     help_ = season.course.learning
@@ -223,14 +233,13 @@ def _learn(world: World, season: Season, lost: Missed, state: State, handed: Yes
     found = np.empty((n, CORE, PER_YEAR), np.float32)
     final = np.empty((n, CORE, NEW + 1), np.float32)
     for slot in range(NEW + 1):
-        at = np.flatnonzero(slot == PRIMARY)
-        done = np.cumsum(handed[:, :CORE][:, :, at], axis=2)
-        before = done - handed[:, :CORE][:, :, at]
-        found[:, :, at] = start[:, :, slot, None] + step[:, :, None] * before + help_[:, by_piece[at]][:, None, :]
-        final[:, :, slot] = start[:, :, slot] + step * done[:, :, -1] + help_[:, -1][:, None]
-    for slot in range(NEW):
-        np.put_along_axis(mine, skills[:, :, slot], final[:, :, slot], axis=1)
-    state.mastery[season.who] = mine
+        grown = start[:, :, slot].copy()
+        for at in np.flatnonzero(slot == PRIMARY):
+            found[:, :, at] = grown + help_[:, by_piece[at], None]
+            grown += step * handed[:, :CORE, at]
+        final[:, :, slot] = grown + help_[:, -1][:, None]
+    mine[skills[:, :, :NEW], rows_of[:, None, None]] = final[:, :, :NEW]
+    state.mastery[season.who] = mine.T
     return found, (start + final) / 2
 
 
@@ -241,11 +250,11 @@ def _write_work(place: Zone, season: Season, asked: Yes, exempt: Yes, handed: Ye
     rows.add("submissions", {**base, "submitted_on": handed_on.ravel()[flat]})
     # Schools that record every day also write down that work never came.
     absent = asked & ~handed & ~exempt & place.positive[season.school][:, _SEMESTER][:, None, :]
-    status = np.where(handed, 0, np.where(exempt, 1, 2))
+    status = np.where(handed, np.int8(0), np.where(exempt, np.int8(1), np.int8(2)))
     on = np.where(handed, marked_on, np.where(exempt, due_on, due_on + 10))
     flat = np.flatnonzero((handed | exempt | absent) & (on <= through))
     graded = handed.ravel()[flat]
-    best = np.broadcast_to(_BEST, asked.shape).ravel()[flat]
+    best = np.take(_BEST, flat % PER_YEAR)
     rows.add("results", {
         **_base(season, flat, piece, names),
         "status": Text(status.ravel()[flat], STATUSES),
@@ -256,11 +265,12 @@ def _write_work(place: Zone, season: Season, asked: Yes, exempt: Yes, handed: Ye
 
 def _base(season: Season, flat: Whole, piece: Whole, names: Names) -> dict[str, Text]:
     """Return the keys of pieces of work, given as places in the array of student, course and piece."""
-    i, at = flat // (TAKEN * PER_YEAR), flat % PER_YEAR
+    half = flat // PER_SEMESTER  # student, course and semester
+    i = half // (2 * TAKEN)
     return {
         "student_id": Text(season.who[i], names.students),
-        "enrolment_id": Text(season.stay[i, _SEMESTER[at]], names.stays),
-        "assignment_id": Text(piece.ravel()[flat], names.work),
+        "enrolment_id": Text(np.take(season.stay, 2 * i + half % 2), names.stays),
+        "assignment_id": Text(np.take(piece, flat), names.work),
     }
 
 
@@ -268,33 +278,36 @@ def _write_skills(world: World, season: Season, handed: Yes, handed_on: Whole, m
                   shift: Real, noise: Real, has_second: Yes, section: Whole, piece: Whole, names: Names, rows: Rows,
                   draws: Draws, through: int, watched: Yes) -> None:  # fmt: skip
     rng = draws("evidence", season.at)
-    skills = COURSE_SKILLS[:, season.grade].transpose(1, 0, 2)
+    skills = np.ascontiguousarray(COURSE_SKILLS[:, season.grade].transpose(1, 0, 2), np.int32)
     core = np.zeros((1, TAKEN, 1), bool)
     core[:, :CORE] = True
     spread = world.coursework.noise
     keys = [skill.key for skill in SKILLS]
     for mean, slots, there in ((first, PRIMARY, handed & core), (second, SECOND, handed & has_second)):
         flat = np.flatnonzero(there & (marked_on <= through))
-        i, rest = np.divmod(flat, TAKEN * PER_YEAR)
-        course, at = np.divmod(rest, PER_YEAR)
-        both = has_second.ravel()[flat]
-        expected = mean.ravel()[flat] + shift.ravel()[flat]
+        a_class = flat // PER_YEAR
+        at = flat - a_class * PER_YEAR
+        i = a_class // TAKEN
+        both = np.take(has_second, flat)
+        expected = np.take(mean, flat) + np.take(shift, flat)
         # A piece about one skill shows that skill; of two, each is read off with some error of its own.
-        own = rng.standard_normal(len(flat), dtype=np.float32) * np.float32(spread)
-        score = np.clip(expected + np.where(both, own, noise.ravel()[flat]), 0, 1)
-        best = np.where(both, 20, _BEST[at])
+        error = np.take(noise, flat)
+        error[both] = rng.standard_normal(int(both.sum()), dtype=np.float32) * np.float32(spread)
+        score = np.clip(expected + error, 0, 1)
+        best = np.where(both, np.float32(20), _BEST[at])
+        skill = np.take(skills, (i * CORE + (a_class - i * TAKEN)) * (NEW + 1) + slots[at])
         columns = {
             "student_id": Text(season.who[i], names.students),
-            "enrolment_id": Text(season.stay[i, _SEMESTER[at]], names.stays),
-            "section_id": Text(section.ravel()[flat], names.sections),
-            "skill_id": Text(skills[i, course, slots[at]], keys),
-            "evidence_id": Text(piece.ravel()[flat], names.work),
+            "enrolment_id": Text(np.take(season.stay, 2 * i + (at >= PER_SEMESTER)), names.stays),
+            "section_id": Text(np.take(section, flat), names.sections),
+            "skill_id": Text(skill, keys),
+            "evidence_id": Text(np.take(piece, flat), names.work),
         }
         rows.add("skill_results", {
             **columns,
-            "occurred_on": handed_on.ravel()[flat],
+            "occurred_on": np.take(handed_on, flat),
             "score_share": np.round(score * best) / best,
-            "known_on": marked_on.ravel()[flat],
+            "known_on": np.take(marked_on, flat),
         })  # fmt: skip
         kept = np.flatnonzero(watched[season.who[i]])
         # Scores are rounded to whole points: below .8 means below the middle between .8 and the next point down.
@@ -305,32 +318,39 @@ def _write_skills(world: World, season: Season, handed: Yes, handed_on: Whole, m
         })  # fmt: skip
 
 
-def _mark(world: World, season: Season, counted: Yes, handed: Yes, share: Real, odds: Real, clean: Real, section: Whole,
+def _mark(world: World, season: Season, counted: Yes, handed: Yes, share: Real, likely: Real, clean: Real, section: Whole,
           names: Names, rows: Rows, through: int, draws: Draws) -> Marked:  # fmt: skip
     """Give report-card marks, write down marks and outcomes, and return them with what was to be expected."""
     told, year, n = world.coursework, season.year, len(season)
     by_period = (n, TAKEN, 4, PER_PERIOD)
     weight = np.where(counted, _WEIGHT, np.float32(0)).reshape(by_period)
     worth = np.where(handed, share, np.float32(told.missing_counts)).reshape(by_period)
-    total = weight.sum(axis=3)
+    total = _summed(weight)
     safe = np.maximum(total, 1)
-    marks = np.round((weight * worth).sum(axis=3) / safe, 3)
-    likely = logistic(odds).reshape(by_period)
+    marks = np.round(_summed(weight * worth) / safe, 3)
+    likely = likely.reshape(by_period)
     score = np.clip(clean, 0, 1).reshape(by_period)
-    mean = (weight * (likely * score + (1 - likely) * told.missing_counts)).sum(axis=3) / safe
+    mean = _summed(weight * (likely * score + (1 - likely) * told.missing_counts)) / safe
     variance = likely * (1 - likely) * (score - told.missing_counts) ** 2 + likely * told.noise**2
-    spread = np.sqrt((weight**2 * variance).sum(axis=3)) / safe + 1e-4
+    spread = np.sqrt(_summed(weight**2 * variance)) / safe + 1e-4
     ends = np.array([number(last) for _, last in year.periods])
     last_day = np.searchsorted(year.days, ends, side="right")  # instructional days up to the period's end
     decided = (total > _WEIGHT[:2].sum()) & (season.leaves[:, None, None] >= last_day)
     on = np.broadcast_to(ends + DECIDED, marks.shape)
     flat = np.flatnonzero(decided & (on <= through))
-    i, rest = np.divmod(flat, TAKEN * 4)
-    course, period = np.divmod(rest, 4)
+    a_class = flat // 4
+    period = flat - a_class * 4
+    i = a_class // TAKEN
+    course = a_class - i * TAKEN
     semester = period // 2
     incomplete = draws("incomplete", season.at).random(len(flat)) < 0.004
     got = marks.ravel()[flat]
     passed = got >= told.pass_mark
+    # In high school half a credit comes with each semester that passes; what is written down before says nothing of it.
+    whole = decided.reshape(n, TAKEN, 2, 2)
+    means = np.where(whole, marks.reshape(n, TAKEN, 2, 2), 0).sum(axis=3) / np.maximum(whole.sum(axis=3), 1)
+    credited = (period % 2 == 1) & (season.grade >= len(MIDDLE_GRADES))[i]
+    earned = (means[i, course, semester] >= told.pass_mark) & ~incomplete
     base = {
         "student_id": Text(season.who[i], names.students),
         "enrolment_id": Text(season.stay[i, semester], names.stays),
@@ -342,8 +362,8 @@ def _mark(world: World, season: Season, counted: Yes, handed: Yes, share: Real, 
         **base,
         "mark_share": Maybe(got.astype(np.float64), incomplete),
         "letter": Text(np.where(incomplete, -1, np.searchsorted(CUTS, got, side="right")), LETTERS),
-        "credits_tried": np.full(len(flat), 0.25),
-        "credits_earned": np.where(passed & ~incomplete, 0.25, 0.0),
+        "credits_tried": Maybe(np.full(len(flat), CREDIT), ~credited),
+        "credits_earned": Maybe(np.where(earned, CREDIT, 0.0), ~credited),
         "decided_on": days,
     })  # fmt: skip
     rows.add("outcomes", {
@@ -351,4 +371,9 @@ def _mark(world: World, season: Season, counted: Yes, handed: Yes, share: Real, 
         "result": Text(np.where(incomplete, 2, np.where(passed, 0, 1)), RESULTS),
         "decided_on": days,
     })  # fmt: skip
-    return Marked(marks, decided, mean, spread, score.mean(axis=3))
+    return Marked(marks, decided, mean, spread, _summed(score) / PER_PERIOD)
+
+
+def _summed(by_piece: Real) -> Real:
+    """Return the sums over the last axis, which is a grading period's pieces: numpy is slow where an axis is short."""
+    return np.asarray(sum(by_piece[..., at] for at in range(PER_PERIOD)))

@@ -113,7 +113,11 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Attendance:
-    """Log-odds of missing a day, and how it is recorded."""
+    """Log-odds of missing a day, and how it is recorded.
+
+    ``elsewhere``: the share of the students with a health plan who are taught at home or in hospital for two to eight weeks
+    of a year.
+    """
 
     base: float = _number(-2.98, -8, 3)
     by_grade: float = _number(0.05, -1, 1)
@@ -126,6 +130,7 @@ class Attendance:
     late: float = _number(-3.3, -8, 3)
     excused: float = _share(0.55)
     part_day: float = _share(0.12)
+    elsewhere: float = _share(0.2)
     unrecorded: float = _share(0.01)
     unrecorded_worst_school: float = _share(0.08)
     corrected: float = _share(0.02)
@@ -197,9 +202,9 @@ class Access:
 class Conduct:
     """Log of incidents a month, and what follows."""
 
-    base: float = _number(-3.9, -12, 3)
-    strain: float = _number(0.5, -3, 3)
-    connection: float = _number(-0.4, -3, 3)
+    base: float = _number(-4.25, -12, 3)
+    strain: float = _number(0.8, -3, 3)
+    connection: float = _number(-0.6, -3, 3)
     habit: float = _rate(0.7)
     out_of_school: float = _share(0.2)
     in_school: float = _share(0.25)
@@ -209,11 +214,11 @@ class Conduct:
 class Leaving:
     """Log of the monthly hazard of leaving for good.
 
-    ``absence`` and ``work`` are per log-odds by which a month's absence and hand-ins differ from the base,
-    ``failed`` per core course failed last year.
+    ``absence`` and ``work`` are per log-odds by which a month's absence and hand-ins differ from the base, ``conduct``
+    per log of incidents, ``failed`` per core course failed last year.
     """
 
-    base: float = _number(-7.2, -20, 3)
+    base: float = _number(-7.55, -20, 3)
     middle_school: float = _number(-2.5, -20, 3)
     by_grade: float = _number(0.12, -3, 3)
     strain: float = _number(0.4, -3, 3)
@@ -221,6 +226,7 @@ class Leaving:
     ability: float = _number(-0.3, -3, 3)
     absence: float = _number(0.75, -3, 3)
     work: float = _number(-0.4, -3, 3)
+    conduct: float = _number(0.3, -3, 3)
     failed: float = _number(0.35, -3, 3)
     over_age: float = _number(0.6, -3, 3)
     summer: float = _rate(1.5)

@@ -35,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[SchoolRecords, Truth
     """A district of three school years, in which whoever leaves in the second is known to have left."""
     out = tmp_path_factory.mktemp("judged") / "district"
     simulate(400, 5, out, World.of({"years": {"first": 2023, "count": 3, "through": "2025-11-30"},
-                                    "leaving": {"base": -6.0}}))  # fmt: skip
+                                    "leaving": {"base": -6.5}}))  # fmt: skip
     reading = read("tables", out, Tables())
     return SchoolRecords.from_frames(reading.tables, "default", reading.digest), open_truth(out)
 

@@ -22,7 +22,7 @@ from features.sources.tables import Tables
 from features.tables import TABLES
 from features.validation import Reading
 from homeroom.cli import main
-from homeroom.simulate import distributions, layout, run
+from homeroom.simulate import distributions, layout, run, schools
 from homeroom.simulate.curriculum import PREREQUISITES, SKILL_AT, disorder
 from homeroom.simulate.planted import planted_world
 from homeroom.simulate.run import MANIFEST, simulate
@@ -179,6 +179,44 @@ def test_days_from_afar_are_recorded_for_everybody_in_the_weeks_of_the_world(rea
     assert rows["on"].min() >= date.fromisoformat(told.remote_from)  # type: ignore[operator]
     assert rows["on"].max() <= date.fromisoformat(told.remote_to)  # type: ignore[operator]
     assert rows["student_id"].n_unique() > 0.9 * STUDENTS
+
+
+def test_days_taught_at_home_or_in_hospital_are_days_present_of_students_with_a_health_plan(tmp_path: Path) -> None:
+    simulate(400, 3, tmp_path / "district", small(attendance={"elsewhere": 1.0}))
+    told = sources.read("tables", tmp_path / "district", Tables()).tables
+    rows = told["attendance"].filter(pl.col("mode") == "home_or_hospital")
+    ill = set(told["plans"].filter(pl.col("plan_kind") == "health_plan")["student_id"])
+    assert set(rows["student_id"].unique()) <= ill
+    assert 0.5 * len(ill) < rows["student_id"].n_unique()
+    assert rows.select(pl.col("status").eq("present").all(), pl.col("absent_share").eq(0).all()).row(0) == (True, True)
+    weeks = rows.group_by("student_id").agg(pl.len())["len"]
+    assert 10 < weeks.mean() < 40  # type: ignore[operator]
+    assert weeks.max() <= 40  # type: ignore[operator]
+    lessons = told["section_attendance"].join(rows, on=["student_id", "on"], how="semi")
+    assert lessons.is_empty()
+
+
+def test_where_nobody_is_taught_at_home_or_in_hospital_no_row_says_so(tmp_path: Path) -> None:
+    simulate(200, 3, tmp_path / "district", small(attendance={"elsewhere": 0.0}))
+    rows = sources.read("tables", tmp_path / "district", Tables()).tables["attendance"]
+    assert rows.filter(pl.col("mode") == "home_or_hospital").is_empty()
+
+
+def test_a_semester_of_high_school_brings_half_a_credit_if_its_mean_mark_passes(reading: Reading) -> None:
+    grades = reading.tables["enrolments"].select("enrolment_id", "grade_level")
+    marks = reading.tables["course_marks"].join(grades, on="enrolment_id")
+    assert marks.filter(pl.col("grade_level") < 9)["credits_tried"].is_null().all()
+    high = marks.filter(pl.col("grade_level") >= 9)
+    ends = high["term_id"].str.slice(-1).is_in(["2", "4"])
+    assert (high["credits_tried"].is_not_null() == ends).all()
+    assert set(high["credits_tried"].drop_nulls()) == {0.5}
+    assert set(high["credits_earned"].drop_nulls()) == {0.0, 0.5}
+    means = high.group_by("enrolment_id", "section_id").agg(
+        pl.col("mark_share").mean(), pl.col("credits_earned").max(), pl.col("mark_share").is_null().any().alias("open")
+    )
+    # Thousandths: a mean of exactly .6 is left to rounding.
+    means = means.filter(~pl.col("open"), pl.col("credits_earned").is_not_null(), (pl.col("mark_share") - 0.6).abs() > 1e-6)
+    assert ((means["mark_share"] > 0.6) == (means["credits_earned"] == 0.5)).all()
 
 
 def test_one_school_records_every_day_and_another_exceptions_only(reading: Reading) -> None:
@@ -352,7 +390,7 @@ def test_what_the_truth_says_of_leaving_is_what_the_records_come_to(district: Pa
 def test_the_source_reads_no_truth_and_does_not_notice_it(district: Path, reading: Reading) -> None:
     assert not any("truth" in account.file for account in reading.accounts)
     before = sources.digest("tables", district, Tables())
-    extra = district / "truth" / "more.parquet"
+    extra = district / "truth" / "leaving" / "part-9999.parquet"
     extra.write_bytes(b"")
     try:
         assert sources.digest("tables", district, Tables()) == before
@@ -404,7 +442,7 @@ def test_a_run_that_ends_early_leaves_nothing(tmp_path: Path, monkeypatch: pytes
     def torn(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "_gather", torn)
+    monkeypatch.setattr(schools, "district", torn)
     with pytest.raises(KeyboardInterrupt):
         simulate(60, 1, tmp_path / "district", small())
     assert list(tmp_path.iterdir()) == []
@@ -439,10 +477,24 @@ def test_a_folder_without_tables_is_refused(tmp_path: Path, capsys: pytest.Captu
     assert distributions.main([]) == 2
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default world with as many students as shares of rare things ask for."""
+    out = tmp_path_factory.mktemp("large") / "district"
+    simulate(8_000, 11, out, replace(World(), truth_students=0))
+    return out
+
+
 @pytest.mark.full
-def test_the_default_world_looks_like_published_districts(tmp_path: Path) -> None:
-    simulate(8_000, 11, tmp_path / "district", replace(World(), truth_students=0))
-    assert {one.name: one.value for one in distributions.figures(tmp_path / "district") if one.fits is False} == {}
+def test_the_default_world_looks_like_published_districts(large: Path) -> None:
+    assert {one.name: one.value for one in distributions.figures(large) if one.fits is False} == {}
+
+
+@pytest.mark.full
+def test_who_was_suspended_in_grade_9_leaves_half_as_often_again_and_is_still_few_of_those_who_leave(large: Path) -> None:
+    row = distributions.flags(large).row(by_predicate=pl.col("flag") == "suspended", named=True)
+    assert row["precision"] > 1.5 * row["base_rate"]
+    assert row["sensitivity"] < 0.2
 
 
 @pytest.mark.full
