@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from benchmarks import explain, features, planted, request, simulate, train
+from benchmarks import explain, features, planted, request, simulate, tabular, train
 
 #: Every benchmark by name.
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "planted": planted.run,
     "request": request.run,
     "simulate": simulate.run,
+    "tabular": tabular.run,
     "train": train.run,
 }
 
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("name", choices=[*BENCHMARKS, "all"])
     parser.add_argument("--oulad", default="../shared/data/oulad", help="the folder with the dataset")
     parser.add_argument("--requests", type=int, default=1000, help="requests to send (request)")
+    parser.add_argument("--runs", type=int, default=20, help="runs of cross-validation, of the paper's 20 (tabular)")
     told = parser.parse_args()
     for name in BENCHMARKS if told.name == "all" else [told.name]:
         found = BENCHMARKS[name](told)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,15 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from homeroom import flat
+from homeroom.flat import FLAT
+
 if TYPE_CHECKING:
     from features.problems import Refused
     from features.records import SchoolRecords
     from features.validation import Reading
     from homeroom.settings import Settings
+    from serving.scoring import Scoring
     from serving.store import Store
     from training.registry import Registry
 
-SOURCE_NAMES = ("oulad", "tables")
+SOURCE_NAMES = ("edfi", "oneroster", "oulad", "tables", "tabular")
 AUDIENCE_NAMES = ("teacher", "counselor", "scientist", "family")
 TARGET_NAMES = ("dropout", "course_failure", "chronic_absence", "learning_gap")
 
@@ -114,8 +119,29 @@ class Say:
             yield step
 
 
-_SOURCE = click.option("--source", type=click.Choice(SOURCE_NAMES), required=True, help="The format of the export.")
+#: Read before the other options, since what they may be depends on it.
+_SOURCE = click.option("--source", type=click.Choice(SOURCE_NAMES), required=True, is_eager=True,
+                       help="The format of the export.")  # fmt: skip
 _PATH = click.argument("path", type=click.Path(path_type=Path))
+
+
+def _described(context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Return the mapping, without which a flat file cannot be read."""
+    if context.params.get("source") == FLAT and value is None:
+        raise click.UsageError("A flat file needs --mapping: the TOML file that says what its columns mean.", context)
+    return value
+
+
+_MAPPING = click.option("--mapping", type=click.Path(path_type=Path), callback=_described, metavar="FILE",
+                        help="The TOML file that says what columns, dates and codes mean; see `homeroom map`.")  # fmt: skip
+
+
+def _target(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Return the name of a model: a target, or the outcome of a flat file."""
+    if value is not None and not re.fullmatch(r"[a-z][a-z0-9_]*", value):
+        known = f"the targets are {', '.join(TARGET_NAMES)}, beside those of flat files"
+        raise click.BadParameter(f"{value} is not a name: {known}")
+    return value
 
 
 def _date(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
@@ -132,11 +158,11 @@ def _date(_context: click.Context, _parameter: click.Parameter, value: Any) -> A
     return tuple(map(one, value)) if isinstance(value, tuple) else one(value)
 
 
-def _read(settings: Settings, source: str, path: Path) -> tuple[Reading, Any]:
+def _read(settings: Settings, source: str, path: Path, mapping: Path | None) -> tuple[Reading, Any]:
     from features.sources import SOURCES, read
 
     told = settings.section("source", SOURCES[source].settings)
-    return read(source, path, told, settings.tenant), told
+    return read(source, path, told, settings.tenant, mapping), told
 
 
 def _store(settings: Settings) -> Store:
@@ -151,7 +177,7 @@ def _registry(settings: Settings) -> Registry:
     return Registry(settings.home / "models", settings.tenant, settings.mlflow_uri)
 
 
-def _records(settings: Settings, say: Say, source: str, path: Path) -> tuple[SchoolRecords, Any]:
+def _records(settings: Settings, say: Say, source: str, path: Path, mapping: Path | None = None) -> tuple[SchoolRecords, Any]:
     """Return the records of an export, kept in the state folder; what was set aside is kept beside them.
 
     An export that was read before, in the same way, and has not changed since is not read again.
@@ -165,11 +191,11 @@ def _records(settings: Settings, say: Say, source: str, path: Path) -> tuple[Sch
         kept = store.records()
     except NotFound:
         kept = None  # the first export of this tenant
-    if kept is not None and kept.digest == digest(source, path, told):
+    if kept is not None and kept.digest == digest(source, path, told, mapping):
         return kept, told
     with say.progress("reading") as step:
         step(source)
-        reading, _ = _read(settings, source, path)
+        reading, _ = _read(settings, source, path, mapping)
         records = SchoolRecords.from_frames(reading.tables, settings.tenant, reading.digest).write(store.records_folder)
         reading.write_quarantine(store.folder / "quarantine")
     if reading.quarantined:
@@ -177,29 +203,90 @@ def _records(settings: Settings, say: Say, source: str, path: Path) -> tuple[Sch
     return records, told
 
 
-@command(_SOURCE, _PATH)
-def check(settings: Settings, say: Say, source: str, path: Path) -> None:
+@command(_SOURCE, _PATH, _MAPPING)
+def check(settings: Settings, say: Say, source: str, path: Path, mapping: Path | None) -> None:
     """Read and validate a school's export, and account for every row."""
+    if source == FLAT and mapping is not None:
+        flat.check(settings, say, path, mapping, _store(settings))
+        return
+    from features.records import SchoolRecords
+    from training.abilities import abilities
+    from training.train import Training
+
     with say.progress("reading") as step:
         step(source)
-        reading, _ = _read(settings, source, path)
-    written = reading.write_quarantine(_store(settings).folder / "quarantine")
-    for problem in reading.problems:
-        say.lines(str(problem))
-    for one in reading.accounts:
-        say.lines(f"{one.file}: {one.read:,} rows read = {one.kept:,} kept + {one.quarantined:,} set aside")
-    for file in written:
-        say.lines(f"Set aside, with reasons: {file}")
+        reading, told = _read(settings, source, path, mapping)
+        written = reading.write_quarantine(_store(settings).folder / "quarantine")
+        step("what these files can give")
+        records = SchoolRecords.from_frames(reading.tables, settings.tenant, reading.digest)
+        found = abilities(records, told.pass_mark, settings.section("train", Training))
+    say.lines(
+        *map(str, reading.problems),
+        *reading.notes,
+        *map(str, reading.accounts),
+        *(f"Set aside, with reasons: {file}" for file in written),
+        "",
+        "What these files can give:",
+        *(f"  {one.line}" for one in found),
+    )
     say.result(
         {
             "accounts": [
-                {"file": one.file, "read": one.read, "kept": one.kept, "quarantined": one.quarantined}
+                {"file": one.file, "read": one.read, "kept": one.kept, "quarantined": one.quarantined,
+                 "left_out": one.left_out, "why": one.why, "corrected": one.corrected, "added": one.added}
                 for one in reading.accounts
             ],
             "problems": [problem.as_dict() for problem in reading.problems],
+            "notes": reading.notes,
             "quarantine": [str(file) for file in written],
+            "abilities": [one.as_dict() for one in found],
         }
-    )
+    )  # fmt: skip
+
+
+@command(
+    click.argument("file", type=click.Path(path_type=Path)),
+    click.argument("export", type=click.Path(path_type=Path), required=False),
+    click.option("--out", type=click.Path(path_type=Path), help="The TOML file to write; the draft is printed without it."),
+    click.option("--table", default="", metavar="NAME", help="The canonical table it is, where its columns leave that open."),
+    click.option("--source", type=click.Choice(SOURCE_NAMES), help="The format of EXPORT, or `tabular`: FILE is all there is."),
+)
+def map_(
+    settings: Settings, say: Say, file: Path, export: Path | None, out: Path | None, table: str, source: str | None
+) -> None:
+    """Draft a mapping for a file whose columns, dates and codes are local.
+
+    What is not certain is left for you to fill. With EXPORT it tells which of the export's identifiers the file uses.
+    """
+    told: dict[str, object] = {}
+    if source == FLAT:
+        from features.sources.tabular import draft as flat_draft
+
+        text, lines = flat_draft(file), [f"A draft for {file.name} as one flat file. Say what is predicted."]
+    else:
+        from dataclasses import asdict
+
+        from features.drafting import draft
+
+        if (source is None) != (export is None):
+            raise click.UsageError("--source and EXPORT go together: the format, and the export whose students these are.")
+        known = None
+        if source is not None and export is not None:
+            from features.sources import SOURCES, identifiers
+
+            known = identifiers(source, export, settings.section("source", SOURCES[source].settings))
+        made = draft(file, known=known, table=table)
+        text, lines, told = made.text, list(made.told), {name: value for name, value in asdict(made).items() if name != "text"}
+    if out is not None:
+        if out.exists():
+            raise click.UsageError(f"{out} is there already: a mapping that somebody filled is not written over.")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+        lines += ["", f"The draft: {out}. Fill what is empty, then give it with --mapping {out}."]
+    else:
+        lines += ["", text]
+    say.lines(*lines)
+    say.result({"file": file.name, "out": str(out) if out else None, "draft": text, **told})
 
 
 @command(
@@ -215,14 +302,20 @@ def check(settings: Settings, say: Say, source: str, path: Path) -> None:
         help="The day to look from; repeatable.",
     ),
     click.option("--out", type=click.Path(path_type=Path), required=True, help="The Parquet file to write."),
+    _MAPPING,
 )
-def features(settings: Settings, say: Say, source: str, path: Path, dates: tuple[date, ...], out: Path) -> None:
+def features(
+    settings: Settings, say: Say, source: str, path: Path, dates: tuple[date, ...], out: Path, mapping: Path | None
+) -> None:
     """Write the feature table: one row per enrolment and date, as known on that day."""
+    if source == FLAT and mapping is not None:
+        flat.features(say, path, mapping, out, _store(settings))
+        return
     from features.cohort import on_dates
     from features.pipeline import build
     from features.standard import STANDARD
 
-    records, _ = _records(settings, say, source, path)
+    records, _ = _records(settings, say, source, path, mapping)
     with say.progress("features") as step:
         step(f"{len(dates)} dates")
         table = build(records, on_dates(records, dates, "enrolment"), STANDARD)
@@ -241,13 +334,22 @@ def features(settings: Settings, say: Say, source: str, path: Path, dates: tuple
     click.option(
         "--test-from", callback=_date, metavar="DATE", help="First day of the test; its outcomes are later than all training."
     ),
+    _MAPPING,
 )
-def train(settings: Settings, say: Say, source: str, path: Path, targets: tuple[str, ...], test_from: date | None) -> None:
+def train(
+    settings: Settings, say: Say, source: str, path: Path, targets: tuple[str, ...], test_from: date | None,
+    mapping: Path | None,
+) -> None:  # fmt: skip
     """Train a model per target, judge it on later data and against simple baselines, and register it."""
+    if source == FLAT and mapping is not None:
+        if targets or test_from:
+            raise click.UsageError("Of a flat file, its description says what is predicted and who judges.")
+        flat.train(settings, say, path, mapping, _store(settings), _registry(settings))
+        return
     from training import train as training
 
     told = settings.section("train", training.Training)
-    records, source_told = _records(settings, say, source, path)
+    records, source_told = _records(settings, say, source, path, mapping)
     with say.progress("training") as step:
         results = training.train(
             records, targets, told, test_from, source_told.pass_mark, _registry(settings), progress=step,
@@ -281,18 +383,18 @@ def _figure(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.3f}"
 
 
-@command(click.argument("target", required=False, type=click.Choice(TARGET_NAMES)))
+#: The figure by which a model is listed: of a list, of a number, of classes.
+_HEADLINES = {"auc": "AUC", "rmse": "RMSE", "log_loss": "log-loss"}
+
+
+@command(click.argument("target", required=False, callback=_target))
 def models(settings: Settings, say: Say, target: str | None) -> None:
     """List the registered models, newest first."""
     found = _registry(settings).versions(target)
     for one in found:
-        auc = one.metrics.get("auc", float("nan"))
+        figures = [f"{says} {one.metrics[name]:.3f}" for name, says in _HEADLINES.items() if name in one.metrics][:1]
         marks = [*(["in use"] if one.champion else []), "gate passed" if one.passed_gate else "gate not passed"]
-        say.lines(
-            f"{one.target} version {one.version}: AUC {auc:.3f}, {', '.join(marks)}"
-            if auc
-            else f"{one.target} version {one.version}"
-        )
+        say.lines(f"{one.target} version {one.version}: {', '.join([*figures, *marks])}")
         say.result({"target": one.target, "version": one.version, "run_id": one.run_id, "passed_gate": one.passed_gate,
                     "champion": one.champion, "metrics": dict(one.metrics)})  # fmt: skip
     if not found:
@@ -300,7 +402,7 @@ def models(settings: Settings, say: Say, target: str | None) -> None:
 
 
 @command(
-    click.argument("target", type=click.Choice(TARGET_NAMES)),
+    click.argument("target", callback=_target),
     click.argument("version"),
     click.option("--despite-gate", default="", metavar="REASON", help="Why a version that failed its gate may serve."),
 )
@@ -311,7 +413,7 @@ def promote(settings: Settings, say: Say, target: str, version: str, despite_gat
     say.result({"target": target, "version": version})
 
 
-@command(click.argument("target", type=click.Choice(TARGET_NAMES)))
+@command(click.argument("target", callback=_target))
 def rollback(settings: Settings, say: Say, target: str) -> None:
     """Let the version serve that served before."""
     version = _registry(settings).rollback(target)
@@ -324,21 +426,28 @@ def rollback(settings: Settings, say: Say, target: str) -> None:
     _PATH,
     click.option("--as-of", "as_of", required=True, callback=_date, metavar="DATE", help="The day to look from."),
     click.option("--out", type=click.Path(path_type=Path), required=True, help="The Parquet file to write."),
+    _MAPPING,
 )
-def score(settings: Settings, say: Say, source: str, path: Path, as_of: date, out: Path) -> None:
+def score(settings: Settings, say: Say, source: str, path: Path, as_of: date, out: Path, mapping: Path | None) -> None:
     """Score everybody enrolled on a day, with reasons. Safe to repeat; goes on where it was stopped."""
-    from features.problems import NotFound
+    if source == FLAT and mapping is not None:
+        flat.score(say, path, mapping, as_of, out, _store(settings), _registry(settings))
+        return
     from features.standard import STANDARD
     from serving.batch import run
     from serving.scoring import Scoring
 
     told, registry = settings.section("score", Scoring), _registry(settings)
     loaded = [registry.load(target, STANDARD) for target in TARGET_NAMES if registry.champion(target) is not None]
+    records, source_told = _records(settings, say, source, path, mapping)
     if not loaded:
-        raise NotFound("No model is promoted. Train one with `homeroom train`, then `homeroom promote TARGET VERSION`.")
-    records, _ = _records(settings, say, source, path)
+        _score_by_rule(settings, say, records, source_told.pass_mark, as_of, out, told)
+        return
     with say.progress("scoring") as step:
         done = run(records, loaded, as_of, _store(settings), out, told, step)
+    for model in loaded:
+        if model.target.unit == "skill" and model.target.name not in done.counts:
+            say.lines(f"{model.target.name}: no evidence; no work of these classes is tagged with a skill")
     for target, counts in done.counts.items():
         say.lines(f"{target}: {', '.join(f'{rows:,} {status}' for status, rows in counts.items())}")
     say.lines(f"{done.rows:,} rows for {done.students:,} students in {out}; records reach to {done.data_through}")
@@ -346,34 +455,75 @@ def score(settings: Settings, say: Say, source: str, path: Path, as_of: date, ou
                 "parts_found": done.parts_found, "data_through": done.data_through, "out": str(out)})  # fmt: skip
 
 
+def _score_by_rule(
+    settings: Settings, say: Say, records: SchoolRecords, pass_mark: float, as_of: date, out: Path, told: Scoring
+) -> None:
+    """Write the published rule's list, where there are no outcomes yet that a model could learn from."""
+    from features.problems import NotFound
+    from serving.rules import BY, rule_list
+    from training.abilities import abilities
+    from training.train import Training
+
+    found = abilities(records, pass_mark, settings.section("train", Training))
+    if any(one.ready for ability in found for one in ability.targets):
+        raise NotFound("No model is promoted. Train one with `homeroom train`, then `homeroom promote TARGET VERSION`.")
+    with say.progress("the published rule") as step:
+        listed = rule_list(records, as_of, told, step)
+    listed.write(out)
+    say.lines(
+        "No model is promoted, and there are too few outcomes to learn from: this is the published list of attendance,",
+        f"behaviour and coursework. {BY[0].upper()}{BY[1:]}.",
+        *(f"  {band}: {rows:,}" for band, rows in listed.counts.items()),
+        *listed.unknown,
+        f"{listed.rows:,} rows for {listed.students:,} students in {out}; records reach to {listed.data_through}",
+    )
+    say.result({"by": BY, "rows": listed.rows, "students": listed.students, "counts": listed.counts,
+                "looked_at": listed.looked_at, "unknown": listed.unknown, "data_through": listed.data_through,
+                "out": str(out)})  # fmt: skip
+
+
 @command(
     click.option("--students", type=int, required=True, help="About how many are enrolled in a school year."),
     click.option("--seed", type=int, required=True, help="Another seed, another district; the same seed, the same bytes."),
     click.option("--world", "world_file", type=click.Path(path_type=Path), help="A TOML file of what is true there."),
+    click.option(
+        "--as",
+        "form",
+        type=click.Choice(["tables", "oneroster"]),
+        default="tables",
+        show_default=True,
+        help="Canonical tables, or a OneRoster 1.2 bundle with companion tables beside it.",
+    ),
     click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write."),
 )
-def simulate(settings: Settings, say: Say, students: int, seed: int, world_file: Path | None, out: Path) -> None:
-    """Write a simulated district as canonical tables, and apart from them what is true in it."""
+def simulate(
+    settings: Settings, say: Say, students: int, seed: int, world_file: Path | None, form: str, out: Path
+) -> None:  # fmt: skip
+    """Write a simulated district, and apart from its records what is true in it."""
     import time
 
+    from homeroom.simulate.export import export
     from homeroom.simulate.run import simulate as run
     from homeroom.simulate.world import World
 
     del settings  # a district depends on its own arguments alone
     world, began = World.read(world_file) if world_file else World(), time.perf_counter()
     with say.progress("simulating") as step:
-        made = run(students, seed, out, world, progress=step)
+        if form == "oneroster":
+            made, _ = export(students, seed, out, world, step)
+        else:
+            made = run(students, seed, out, world, progress=step)
     seconds = round(time.perf_counter() - began, 1)
     say.lines(
         f"World {made.world}, seed {seed}: {sum(made.rows.values()):,} rows in {len(made.rows)} tables, {seconds} s",
         *(f"  {name}: {made.rows[name]:,}" for name in _SHOWN if name in made.rows),
         f"What is true lies apart, in {out / 'truth'}: nothing that learns or scores reads it.",
         "Next:",
-        f"  homeroom check --source tables {out}",
-        f"  homeroom train --source tables {out}",
+        f"  homeroom check --source {form} {out}",
+        f"  homeroom train --source {form} {out}",
         f"  python -m homeroom.simulate.distributions {out}",
     )
-    say.result({"out": str(out), "world": made.world, "students": students, "seed": seed, "zones": made.zones,
+    say.result({"out": str(out), "form": form, "world": made.world, "students": students, "seed": seed, "zones": made.zones,
                 "rows": dict(made.rows), "truth": dict(made.truth), "seconds": seconds})  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""All of it on a simulated district: records, models, scores, and a server to look at them.
+"""All of it on a simulated district: its export, records, models, scores, and a server to look at them.
 
 Nothing here is special to the demonstration but the district: every step is the command of the same name. A step whose
 result is there already is not done again.
@@ -16,8 +16,9 @@ import polars as pl
 
 from features.records import SchoolRecords, digest_of
 from features.sources import digest, read
-from features.sources.tables import Tables
+from features.sources.oneroster import OneRoster
 from features.standard import STANDARD
+from homeroom.simulate import oneroster
 from homeroom.simulate.run import FORMAT, MANIFEST, simulate
 from homeroom.simulate.world import World
 from serving.batch import run
@@ -69,8 +70,9 @@ def prepare(home: Path, students: int, seed: int, training: Training, progress: 
     world, store, registry = World(), Store.of(home, "default"), Registry(home / "models")
     district = home / "district"
     _simulated(district, students, seed, world, progress)
-    progress("reading the records")
-    records = _records(district, store)
+    _exported(district, home / "export", progress)
+    progress("reading the OneRoster export and the tables beside it")
+    records = _records(home / "export", store)
     results = _trained(home, records, registry, training, progress)
     models = [registry.load(target, STANDARD) for target in TARGETS if registry.champion(target) is not None]
     as_of = date.fromisoformat(world.years.through)
@@ -114,13 +116,24 @@ def _simulated(folder: Path, students: int, seed: int, world: World, progress: P
         simulate(students, seed, folder, world, progress=lambda step, at, of: progress(f"simulating: {step}", at, of))
 
 
-def _records(district: Path, store: Store) -> SchoolRecords:
-    told, made = Tables(), store.records_folder
+def _exported(district: Path, export: Path, progress: Progress) -> None:
+    """Write the district as its schools' system would export it, unless that was done."""
+    made = (district / MANIFEST).read_bytes()
+    stamp = export / MANIFEST
+    if not stamp.exists() or stamp.read_bytes() != made:
+        progress("writing the export of the schools' system")
+        stamp.unlink(missing_ok=True)
+        oneroster.write(district, export)
+        stamp.write_bytes(made)
+
+
+def _records(export: Path, store: Store) -> SchoolRecords:
+    told, made = OneRoster(), store.records_folder
     if (made / "manifest.json").exists():
         kept = store.records()
-        if kept.digest == digest("tables", district, told):
+        if kept.digest == digest("oneroster", export, told):
             return kept
-    reading = read("tables", district, told)
+    reading = read("oneroster", export, told)
     return SchoolRecords.from_frames(reading.tables, "default", reading.digest).write(made)
 
 
@@ -131,7 +144,7 @@ def _trained(home: Path, records: SchoolRecords, registry: Registry, training: T
     wanted = {"records": records.digest, "catalog": catalog, "training": digest_of(training)}
     if stamp.exists() and json.loads(stamp.read_text()) == wanted:
         return []
-    results = train(records, settings=training, pass_mark=Tables().pass_mark, registry=registry,
+    results = train(records, settings=training, pass_mark=OneRoster().pass_mark, registry=registry,
                     progress=lambda step: progress(f"training: {step}"),
                     left_out=lambda target, why: progress(f"{target} is left out: {why.problems[0].problem}"))  # fmt: skip
     for result in results:

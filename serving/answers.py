@@ -11,10 +11,13 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serving import wording
 from serving.scoring import Risk
+
+if TYPE_CHECKING:
+    from serving.flat import Outlook
 
 AUDIENCES = ("teacher", "counselor", "scientist", "family")
 
@@ -40,7 +43,7 @@ class Student:
         return self.name or "The student"
 
 
-def prediction_id(student: Student, as_of: date, risks: Sequence[Risk], secret: bytes) -> str:
+def prediction_id(student: Student, as_of: date, risks: Sequence[Risk | Outlook], secret: bytes) -> str:
     """Return an identifier that names the model versions behind a score, so that their card can be found.
 
     The same student, day, models and features give the same identifier, and nobody without the secret can tell
@@ -68,8 +71,9 @@ def pseudonym(student_id: str, secret: bytes) -> str:
 
 
 def answer(
-    student: Student, as_of: date, risks: Sequence[Risk], skills: Mapping[str, str], audience: str, secret: bytes
-) -> dict[str, Any]:
+    student: Student, as_of: date, risks: Sequence[Risk], skills: Mapping[str, str], audience: str, secret: bytes,
+    skills_asked: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """Return one student's score for an audience.
 
     Args:
@@ -79,6 +83,7 @@ def answer(
         skills: statements of skills by their key.
         audience: see :data:`AUDIENCES`.
         secret: the tenant's secret for pseudonyms.
+        skills_asked: a model of skills is in use, so that silence on skills has to be explained.
 
     """
     scientist = audience == "scientist"
@@ -96,6 +101,8 @@ def answer(
         "recommendations": _recommendations(risks, called),
         "model": versions,
     }
+    if skills_asked and not gaps:
+        found |= {"gaps_status": "no_evidence", "gaps_reason": wording.NO_SKILLS}
     if audience == "family":
         found["rights"] = RIGHTS
         del found["model"]
@@ -148,13 +155,14 @@ def _numbers(risk: Risk, audience: str) -> dict[str, Any]:
 
 def _words(risk: Risk, called: str, audience: str) -> dict[str, Any]:
     return {
-        "reasons": [_reason(one, audience) for one in wording.reasons(risk, called)],
-        "strengths": [_reason(one, audience) for one in wording.strengths(risk, called)],
+        "reasons": [plain_reason(one, audience) for one in wording.reasons(risk, called)],
+        "strengths": [plain_reason(one, audience) for one in wording.strengths(risk, called)],
         "unknowns": wording.unknowns(risk),
     }
 
 
-def _reason(reason: wording.Reason, audience: str) -> dict[str, Any]:
+def plain_reason(reason: wording.Reason, audience: str) -> dict[str, Any]:
+    """Return a reason as plain values, as much of it as an audience may have."""
     found: dict[str, Any] = {"concept": reason.concept, "direction": reason.direction, "text": reason.text}
     if audience != "family":
         found |= {"feature": reason.feature, "value": reason.value, "compared_with": dict(reason.compared_with)}
@@ -169,12 +177,15 @@ def _recommendations(risks: Sequence[Risk], called: str) -> list[dict[str, Any]]
     if not concerned:
         return []
     concepts = list(dict.fromkeys(reason.concept for risk in concerned for reason in wording.reasons(risk, called)))
-    return [
-        {
-            "intervention_id": "conversation",
-            "for": concepts,
-            "text": f"Ask {'the student' if called == 'The student' else called} what is going on, before anything else.",
-            "evidence": "The records cannot tell why. Only the student can.",
-            "resources": [],
-        }
-    ]
+    return [first_step(concepts, called)]
+
+
+def first_step(concepts: Sequence[str], called: str) -> dict[str, Any]:
+    """Return the help that comes before any other: to ask."""
+    return {
+        "intervention_id": "conversation",
+        "for": list(concepts),
+        "text": f"Ask {'the student' if called == 'The student' else called} what is going on, before anything else.",
+        "evidence": "The records cannot tell why. Only the student can.",
+        "resources": [],
+    }

@@ -24,13 +24,14 @@ from features.pipeline import FeatureTable
 from features.problems import NotFound, Problem, Refused
 from features.standard import STANDARD
 from features.tables import Grain
-from serving import requests
+from serving import flat, requests
 from serving.answers import Student, answer, version_in
 from serving.batch import definitions_of
 from serving.contract import SCORE_EXAMPLE, NoModel, ServeSettings
 from serving.failures import places
 from serving.scoring import Risk, Scoring, feature_tables, score
 from serving.store import Latest, Store
+from training.flat_model import FlatModel
 from training.registry import Registry
 from training.targets import TARGETS
 from training.trained import TrainedModel
@@ -43,14 +44,23 @@ LOOK_EVERY = 5.0
 
 @dataclass(frozen=True)
 class Shelf:
-    """What a tenant's requests are worked on with: models, the school's tables, norms, and the newest scoring."""
+    """What a tenant's requests are worked on with: models, the school's tables, norms, and the newest scoring.
+
+    ``flat`` holds the models of flat files by the name of their outcome.
+    """
 
     models: tuple[TrainedModel, ...]
+    flat: Mapping[str, FlatModel]
     reference: requests.School
     norms: Mapping[Grain, Norms]
     latest: Latest | None
     secret: bytes
     state: object
+
+    @property
+    def asks_skills(self) -> bool:
+        """Whether a model of skills is in use."""
+        return any(model.target.unit == "skill" for model in self.models)
 
 
 class Desk:
@@ -82,6 +92,16 @@ class Desk:
             times[stage] = times.get(stage, 0.0) + now - clock
             clock = now
 
+        if requests.is_flat(body) and shelf.flat:
+            rows = requests.read_flat(body, shelf.flat)
+            lap("parse")
+            said = flat.score(rows.table, rows.model, rows.as_of)
+            lap("score and explain")
+            told = [flat.answer(who, one, audience, shelf.secret) for who, one in zip(rows.students, said, strict=True)]
+            lap("words")
+            return {"as_of": rows.as_of.isoformat(), "scores": told}, times
+        if not shelf.models:
+            raise NoModel("Only models of flat files are in use: send each student's `row`.")
         asked = requests.read(body, tenant, shelf.reference)
         lap("parse")
         found: dict[str, tuple[Student, list[Risk]]] = {}
@@ -95,7 +115,8 @@ class Desk:
                     found[risk.student_id][1].append(risk)
             lap("score and explain")
         answers = [
-            answer(student, asked.as_of, risks, asked.skills, audience, shelf.secret) for student, risks in found.values()
+            answer(student, asked.as_of, risks, asked.skills, audience, shelf.secret, shelf.asks_skills)
+            for student, risks in found.values()
         ]
         lap("words")
         return {"as_of": asked.as_of.isoformat(), "scores": answers}, times
@@ -133,33 +154,40 @@ class Desk:
             )  # fmt: skip
         skills = shelf.reference.statements
         answers = [
-            answer(Student(student), shelf.latest.as_of, risks, skills, audience, shelf.secret)
+            answer(Student(student), shelf.latest.as_of, risks, skills, audience, shelf.secret, shelf.asks_skills)
             for student, risks in found.items()
         ]
         return {"as_of": shelf.latest.as_of.isoformat(), "scores": answers}
 
     def model_card(self, target: str, prediction_id: str | None, tenant: str) -> dict[str, object]:
         """Return the card of the model in use, or of the version that a prediction's identifier names."""
-        if target not in TARGETS:
-            raise NotFound(f"There is no target of this name. The targets are: {', '.join(TARGETS)}.")
         registry = self._registry(tenant)
+        flat_names = () if target in TARGETS else tuple(registry.flat())
+        if target not in (*TARGETS, *flat_names):
+            raise NotFound(f"There is no target of this name. The targets are: {', '.join((*TARGETS, *flat_names))}.")
+        model: TrainedModel | FlatModel | None
         if prediction_id is None:
-            model = next((one for one in self._shelf(tenant).models if one.target.name == target), None)
+            shelf = self._shelf(tenant)
+            model = shelf.flat.get(target) or next((one for one in shelf.models if one.target.name == target), None)
             if model is None:
                 raise NotFound(f"No {target} model is in use.")
         else:
             version = version_in(prediction_id, target)
             if version is None:
                 raise NotFound(f"This prediction was not made by a {target} model.")
-            model = registry.load(target, STANDARD, version)
+            model = registry.load(target, STANDARD, version) if target in TARGETS else registry.load_flat(target, version)
         return {**model.card, "version": model.version}
 
     def example(self) -> None:
         """Score the example of the reference, for whichever tenant has models."""
-        ready = (tenant for tenant, shelf in list(self._shelves.items()) if shelf.models)
+        ready = (tenant for tenant, shelf in list(self._shelves.items()) if shelf.models or shelf.flat)
         # The registry is asked only where nothing is loaded: a server with models stays ready while it is away.
         tenant = next(ready, None) or next(iter(self._registry("").tenants()), "default")
-        self.score(dict(SCORE_EXAMPLE), tenant, "teacher")
+        shelf = self._shelf(tenant)
+        for learned in shelf.flat.values():
+            self.score(flat.example(learned), tenant, "teacher")
+        if shelf.models:
+            self.score(dict(SCORE_EXAMPLE), tenant, "teacher")
 
     # -- what it is worked on with ---------------------------------------------------------------------------
 
@@ -173,7 +201,7 @@ class Desk:
                 shelf = self._shelves.get(tenant) or self._load(tenant)
                 self._shelves[tenant] = shelf
             self._watch()
-        if not shelf.models:
+        if not shelf.models and not shelf.flat:
             raise NoModel("No model is in use yet. Train one with `homeroom train`, then `homeroom promote TARGET VERSION`.")
         return shelf
 
@@ -181,14 +209,15 @@ class Desk:
         """Return what a shelf depends on, cheap to look at: versions in use, and the newest scoring."""
         registry, latest = self._registry(tenant), Store.of(self._home, tenant).latest()
         versions = tuple((target, registry.champion(target)) for target in TARGETS)
-        return versions, latest.token if latest else None
+        return versions, registry.flat(), latest.token if latest else None
 
     def _load(self, tenant: str) -> Shelf:
         state, registry, store = self._state(tenant), self._registry(tenant), Store.of(self._home, tenant)
         models = [registry.load(target, STANDARD) for target in TARGETS if registry.champion(target) is not None]
+        learned = {name: registry.load_flat(name) for name in registry.flat()}
         latest = store.latest()
         norms = store.norms(latest) if latest else {}
-        return Shelf(tuple(models), requests.School(store.reference()), norms, latest, store.secret(), state)
+        return Shelf(tuple(models), learned, requests.School(store.reference()), norms, latest, store.secret(), state)
 
     def _watch(self) -> None:
         with self._lock:

@@ -17,11 +17,13 @@ from typing import Any
 
 import polars as pl
 
+from features.flat import FlatTable, rows_of
 from features.problems import Problem, Refused
 from features.records import EVER, SchoolRecords, with_versions
 from features.tables import TABLES, Table
 from features.validation import LONGEST, MISSING, YEARS, check, day
 from serving.answers import Student
+from training.flat_model import FlatModel
 
 #: What a student may send, and what the school may.
 STUDENT_TABLES = (
@@ -38,6 +40,8 @@ _WHOLE = ("organisations", "terms", "courses", "skill_prerequisites")
 
 _OTHER_KEYS = frozenset({"student_id", "name"})
 _BODY_KEYS = frozenset({"as_of", "students", "school", "data_through"})
+_FLAT_KEYS = frozenset({"as_of", "students", "target"})
+_FLAT_STUDENT = frozenset({"student_id", "name", "row"})
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,94 @@ def read(body: Mapping[str, Any], tenant: str, reference: School) -> Asked:
     if problems:
         raise Refused(problems)
     return Asked(as_of, through, tuple(groups), school.statements)
+
+
+@dataclass(frozen=True)
+class FlatAsked:
+    """A request about rows of a flat file, ready to be scored: the students, and their rows in the same order."""
+
+    as_of: date
+    model: FlatModel
+    students: tuple[Student, ...]
+    table: FlatTable
+
+
+def is_flat(body: Mapping[str, Any]) -> bool:
+    """Whether a request is about rows of a flat file: it names the target, or some student has a row."""
+    return "target" in body or any("row" in who for who in body["students"])
+
+
+def read_flat(body: Mapping[str, Any], models: Mapping[str, FlatModel]) -> FlatAsked:
+    """Read a request about rows of a flat file.
+
+    Args:
+        body: the parsed JSON; its outer form has been checked.
+        models: the models in use, by the name of their outcome.
+
+    Raises:
+        Refused: with every problem found, each at its place in the JSON.
+
+    """
+    problems = [
+        _problem("unknown_key", key, "there is no such key here", f"The keys are: {', '.join(sorted(_FLAT_KEYS))}.")
+        for key in body
+        if key not in _FLAT_KEYS
+    ]
+    target = body.get("target", next(iter(models)) if len(models) == 1 else None)
+    if not isinstance(target, str) or target not in models:
+        hint = f"The models of flat files in use are: {', '.join(models) or 'none'}."
+        raise Refused([*problems, _problem("unknown_target", "target", "no such model of a flat file is in use", hint)])
+    model = models[target]
+    described = model.description
+    columns: dict[str, list[str | None]] = {column.name: [] for column in described.table(labelled=False).columns}
+    known = {*described.read, *model.card.get("left_out", ())}
+    students: list[Student] = []
+    for at, who in enumerate(body["students"]):
+        where, key, name, row = f"students[{at}]", who.get("student_id"), who.get("name", ""), who.get("row")
+        if not isinstance(key, str) or not key or key in {one.student_id for one in students}:
+            what = "this must be text, another for each student"
+            problems.append(_problem("bad_value", f"{where}.student_id", what, "Send the school's key of the student, once."))
+            key = ""
+        if not isinstance(name, str) or len(name) > 100:
+            problems.append(_problem("bad_value", f"{where}.name", "this is not a name of at most 100 letters", "Send text."))
+            name = ""
+        if not isinstance(row, Mapping):
+            problems.append(_problem("malformed", f"{where}.row", "this is not a row", "Send its columns by name."))
+            row = {}
+        problems += [
+            _problem("unknown_key", f"{where}.{other}", "this is not taken here", "A student has student_id, name and row.")
+            for other in who
+            if other not in _FLAT_STUDENT
+        ]
+        for column, value in row.items():
+            if column not in known:
+                hint = f"The columns are: {', '.join(columns)}."
+                problems.append(_problem("unknown_column", f"{where}.row.{column}", "the file had no such column", hint))
+            elif isinstance(value, Mapping | list):
+                what = "this is no plain value"
+                problems.append(_problem("bad_value", f"{where}.row.{column}", what, "Send text or a number."))
+        for column, cells in columns.items():
+            value = key if column == described.key else row.get(column)
+            cells.append(None if isinstance(value, Mapping | list) else _flat_text(value))
+        students.append(Student(key, name))
+    if problems:
+        raise Refused(problems)
+    frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+    checked, table = rows_of(frame, described, "students", labelled=False)
+    problems += [
+        Problem(one.code, f"students[{(one.row or 2) - 2}].row.{one.column}", one.problem, one.hint,
+                value_shape=one.value_shape, rows=one.rows)
+        for one in checked.problems
+    ]  # fmt: skip
+    if problems:
+        raise Refused(problems)
+    table = replace(table, keys=tuple(one.student_id for one in students))
+    return FlatAsked(date.fromisoformat(str(body["as_of"])), model, tuple(students), table)
+
+
+def _flat_text(value: object) -> str | None:
+    """Return a cell as a file holds it: 17.0 is 17, since JSON does not tell whole numbers from others."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else _text(value)
 
 
 def _problem(code: str, where: str, problem: str, hint: str) -> Problem:

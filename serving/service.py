@@ -55,7 +55,8 @@ class ScoreRequest(_Known):
 
     as_of: str = Field(description="The day to look from, as YYYY-MM-DD. Nothing learned after it is used.")
     students: list[dict[str, object]] = Field(
-        description="One object per student: a student_id, and the rows of each table by the table's name."
+        description="One object per student: a student_id, and the rows of each table by the table's name. For the model of "
+        "a flat file: a student_id and a row, its columns as in the file; `target` names the model where several are in use."
     )
 
 

@@ -15,6 +15,9 @@ from features.catalog import CONCEPTS, Feature
 from features.phrases import fill
 from serving.scoring import Risk
 
+#: What is said of skills where no work leads to one.
+NO_SKILLS = "No work of these classes is tagged with a skill, so there is no evidence of skills."
+
 Direction = Literal["adds_concern", "protective"]
 
 #: A concept with a smaller share of all contributions is not worth a teacher's minute.

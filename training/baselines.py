@@ -18,6 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from training.indicators import count
+
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int8]
 
@@ -58,13 +60,8 @@ def rule(_: Sample) -> Callable[[Sample], Floats]:
     """
 
     def score(sample: Sample) -> Floats:
-        school = (
-            (_values(sample, "absence_rate") >= 0.10).astype(np.float64)
-            + (_values(sample, "core_classes_below_60") >= 1)
-            + (_values(sample, "exclusion_days") >= 1)
-        )
         if "absence_rate" in sample.frame.columns:
-            return school
+            return count(lambda name: _values(sample, name))
         missing = _values(sample, "missing_56d") >= 1
         away = ~(_values(sample, "days_since_active") <= 14)
         low = _values(sample, "mark_mean") < 50

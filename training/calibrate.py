@@ -113,16 +113,28 @@ def fit(raw: Floats, label: npt.NDArray[np.int8], units: Sequence[str]) -> Calib
 
 
 def _cut(edges: Floats, chance: Floats, who: npt.NDArray[np.intp]) -> Floats:
-    """Return edges with groups that reach too far cut in halves, as long as both halves hold enough students."""
+    """Return edges with groups that reach too far cut in two, as long as both parts hold enough students.
+
+    The cut is in the middle, or lower where fewer than enough students lie above it.
+    """
     found: list[float] = []
     waiting = list(zip(edges.tolist(), [*edges[1:].tolist(), np.inf], strict=True))
     while waiting:
         least, below = waiting.pop()
         mine = (chance >= least) & (chance < below)
-        middle = (least + float(chance[mine].max(initial=least))) / 2
-        halves = (who[mine & (chance < middle)], who[mine & (chance >= middle)])
-        if 2 * (middle - least) > WIDEST and min(len(np.unique(half)) for half in halves) >= LEAST_STUDENTS:
-            waiting += [(least, middle), (middle, below)]
-        else:
-            found.append(least)
+        highest = float(chance[mine].max(initial=least))
+        if highest - least > WIDEST:
+            at = min((least + highest) / 2, _reached_by(LEAST_STUDENTS, chance[mine], who[mine]))
+            if at > least and len(np.unique(who[mine & (chance < at)])) >= LEAST_STUDENTS:
+                waiting += [(least, at), (at, below)]
+                continue
+        found.append(least)
     return np.unique(found)
+
+
+def _reached_by(students: int, chance: Floats, who: npt.NDArray[np.intp]) -> float:
+    """Return the highest chance that this many different students reach, or below zero where there are not so many."""
+    best = np.full(int(who.max(initial=-1)) + 1, -1.0)
+    np.maximum.at(best, who, chance)
+    highest = np.sort(best[best >= 0])[::-1]
+    return float(highest[students - 1]) if len(highest) >= students else -1.0

@@ -41,6 +41,7 @@ class Trees:
         parameters: Mapping[str, Any],
         trees: int,
         weight: Floats | None = None,
+        start: Floats | None = None,
     ) -> Trees:
         """Fit an ensemble.
 
@@ -51,9 +52,11 @@ class Trees:
             parameters: LightGBM's own parameters.
             trees: number of boosting rounds.
             weight: weight of each row.
+            start: raw scores to begin from, which the ensemble adds to and does not contain.
 
         """
-        data = lightgbm.Dataset(matrix, label, weight=weight, feature_name=list(names), free_raw_data=True)
+        data = lightgbm.Dataset(matrix, label, weight=weight, init_score=start, feature_name=list(names),
+                               free_raw_data=True)  # fmt: skip
         quiet = {"verbosity": -1, "deterministic": True, "force_row_wise": True, **parameters}
         return cls(lightgbm.train(quiet, data, num_boost_round=trees))
 

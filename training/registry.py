@@ -20,6 +20,8 @@ from typing import Any
 
 from features.catalog import Catalog
 from features.problems import NotFound, Problem, Refused, Unavailable
+from training.flat_model import FlatModel
+from training.targets import TARGETS
 from training.trained import TrainedModel
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -77,7 +79,7 @@ class Registry:
             yield
 
     def record(
-        self, model: TrainedModel, metrics: Mapping[str, float], parameters: Mapping[str, Any],
+        self, model: TrainedModel | FlatModel, metrics: Mapping[str, float], parameters: Mapping[str, Any],
         plots: Mapping[str, bytes], tags: Mapping[str, str], passed_gate: bool,
     ) -> tuple[str, str]:  # fmt: skip
         """Record a training run with everything that was measured, and register the model as a candidate.
@@ -153,6 +155,25 @@ class Registry:
             Refused: a feature's definition has changed since it was trained, or a file is not as it was written.
 
         """
+        folder, number = self._bundle(target, version)
+        return TrainedModel.read(folder, code, number)
+
+    def load_flat(self, name: str, version: str = "champion") -> FlatModel:
+        """Return a flat file's model, by default the one that serves; raise as :meth:`load` does."""
+        return FlatModel.read(*self._bundle(name, version))
+
+    def flat(self) -> dict[str, str]:
+        """Return the version that serves of each model of a flat file, by name."""
+        with self._asking():
+            found = {}
+            for model in self._client.search_registered_models():
+                tenant, _, name = model.name.rpartition("-")
+                if tenant == self.tenant and name not in TARGETS and "champion" in model.aliases:
+                    found[name] = str(model.aliases["champion"])
+            return dict(sorted(found.items()))
+
+    def _bundle(self, target: str, version: str) -> tuple[Path, str]:
+        """Return the folder of a version's files, and its number."""
         with self._asking():
             from mlflow.exceptions import MlflowException
 
@@ -172,7 +193,7 @@ class Registry:
                         f"{target}: version {number} is registered, but its files cannot be fetched. Restore the folder "
                         f"artifacts/{run} from a copy, or train the model again."
                     ) from error
-        return TrainedModel.read(folder, code, number)
+        return folder, number
 
     def tenants(self) -> list[str]:
         """Return the tenants that have a registered model."""

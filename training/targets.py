@@ -51,10 +51,6 @@ class Target:
     needs: tuple[str, ...]
     with_value: bool = False
 
-    def possible(self, records: SchoolRecords) -> bool:
-        """Whether the school sent every table that the label is made of."""
-        return all(records.holds(table) for table in self.needs)
-
     def labels(self, records: SchoolRecords, cohort: Cohort, pass_mark: float, known_by: date | None = None) -> pl.DataFrame:
         """Return ``label`` (1, 0 or null), ``known_on`` and ``value`` for each row of the cohort, in order.
 

@@ -22,6 +22,7 @@ from features.standard import STANDARD
 from features.tables import TABLES
 from training import calibrate, card, evaluate, splits
 from training.baselines import BASELINES, Sample
+from training.indicators import PROGRESS, tables_of
 from training.model import Trees
 from training.registry import Registry
 from training.splits import Split
@@ -151,7 +152,7 @@ def train(
 
     """
     settings = _with_days(settings or Training(), records)
-    names = targets or [name for name, one in TARGETS.items() if one.possible(records)]
+    names = targets or [name for name in TARGETS if not _lacking(records, name)]
     _refuse_impossible(records, names)
     catalog = catalog.within(frozenset(records.parts))
     memo: Memo = {}
@@ -238,15 +239,20 @@ def _with_days(settings: Training, records: SchoolRecords) -> Training:
 
 
 def _refuse_impossible(records: SchoolRecords, targets: Sequence[str]) -> None:
-    """Refuse targets whose labels are made of tables that the school did not send, all at once."""
+    """Refuse targets that are made of tables that the school did not send, all at once."""
     problems = [
         Problem("missing_table", table, f"{name} cannot be learned without it", "Send the table, or leave the target out.")
         for name in targets
-        for table in TARGETS[name].needs
-        if not records.holds(table)
+        for table in _lacking(records, name)
     ]
     if problems:
         raise Refused(problems, "The records do not hold what the targets are made of")
+
+
+def _lacking(records: SchoolRecords, target: str) -> list[str]:
+    """Return the tables that were not sent and without which there is no label, or nobody knows how far a stay has come."""
+    needed = dict.fromkeys((*TARGETS[target].needs, "terms", *tables_of(PROGRESS)))
+    return [table for table in needed if not records.holds(table)]
 
 
 @dataclass(frozen=True)
@@ -340,7 +346,7 @@ def _one(run: _Run, registry: Registry | None, progress: Progress, started: floa
     bands = _bands(run, calibration.probability(seen[run.held]))
 
     progress(f"{run.target.name}: explaining")
-    elapsed = run.table.frame.filter(pl.Series(run.fit))["elapsed_share"].fill_null(0.0).to_numpy()
+    elapsed = run.table.frame.filter(pl.Series(run.fit))[PROGRESS].fill_null(0.0).to_numpy()
     population = Population.of(run.learned[run.fit], run.table.catalog.inputs, elapsed)
     model = TrainedModel(run.target, trees, run.table.catalog, calibration, population, bands, {}, expected)
     weights = _weights(run, model)

@@ -207,11 +207,7 @@ class TrainedModel:
         if self.expected is not None:
             files["expected.txt"] = self.expected.trees.text()
             kept["expected"] = {key: list(getattr(self.expected, key)) for key in ("edges", "low", "high")}
-        content = {name: text.encode() for name, text in files.items()}
-        kept["sha256"] = {name: hashlib.sha256(raw).hexdigest() for name, raw in content.items()}
-        for name, raw in content.items():
-            (folder / name).write_bytes(raw)
-        (folder / "model.json").write_text(json.dumps(kept, indent=1))
+        write_whole(folder, files, kept)
 
     @classmethod
     def read(cls, folder: Path, code: Catalog, version: str = "") -> TrainedModel:
@@ -224,7 +220,7 @@ class TrainedModel:
         """
         if not (folder / "model.json").exists():
             raise NotFound(f"There is no model in {folder.name}.")
-        kept = _whole(folder)
+        kept = read_whole(folder)
         expected = None
         if "expected" in kept:
             parts = {key: tuple(value) for key, value in kept["expected"].items()}
@@ -242,7 +238,16 @@ class TrainedModel:
         )
 
 
-def _whole(folder: Path) -> dict[str, Any]:
+def write_whole(folder: Path, files: Mapping[str, str], kept: Mapping[str, Any]) -> None:
+    """Write a model's files into an existing folder, and ``model.json`` with their sums beside what it is to hold."""
+    content = {name: text.encode() for name, text in files.items()}
+    sums = {name: hashlib.sha256(raw).hexdigest() for name, raw in content.items()}
+    for name, raw in content.items():
+        (folder / name).write_bytes(raw)
+    (folder / "model.json").write_text(json.dumps({**kept, "sha256": sums}, indent=1))
+
+
+def read_whole(folder: Path) -> dict[str, Any]:
     """Return what ``model.json`` holds; raise :class:`Refused` naming every file that is not as it was written."""
     try:
         kept: dict[str, Any] = json.loads((folder / "model.json").read_bytes())

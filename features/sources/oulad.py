@@ -142,6 +142,8 @@ def read(path: Path, settings: Oulad, tenant: str = "default") -> Reading:
     checked: dict[str, Checked] = {}
     for name in FILES:
         file, frame = raw.pop(name)
+        absent = [column for column in FILES[name].columns if column.name not in frame.columns]  # none of them is required
+        frame = frame.with_columns(pl.lit(None, column.type).alias(column.name) for column in absent)
         checked[name] = check(frame, FILES[name], file, {}, _rules(name, checked), _UNIQUE[name])
     tables = _canonical({name: one.kept for name, one in checked.items()}, settings)
     return Reading(

@@ -23,6 +23,7 @@ from features.tables import TABLES
 from homeroom.simulate import days, folk, layout, schools, truth, work
 from homeroom.simulate.days import Names
 from homeroom.simulate.layout import Draws
+from homeroom.simulate.oneroster import BUNDLE
 from homeroom.simulate.parts import Rows
 from homeroom.simulate.seasons import State, begin, end
 from homeroom.simulate.students import draw
@@ -80,7 +81,7 @@ def simulate(
 
     """
     world = world or World()
-    _refuse(students, seed, out)
+    refuse(students, seed, out)
     zones = layout.zones(world, students)
     out.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -118,7 +119,8 @@ def simulate(
     return found
 
 
-def _refuse(students: int, seed: int, out: Path) -> None:
+def refuse(students: int, seed: int, out: Path) -> None:
+    """Refuse, with every reason at once, what cannot be simulated or has no place to go."""
     problems = []
     if students < FEWEST:
         problems.append(Problem("simulate", "--students", "these are too few to make a school", f"Ask for {FEWEST} or more."))
@@ -140,7 +142,7 @@ def _ours(out: Path) -> bool:
         made = json.loads((out / MANIFEST).read_text(encoding="utf-8")) if MANIFEST in names else {}
     except ValueError:
         return False
-    return not names or (made.get("made_by") == MADE_BY and names <= {*TABLES, truth.FOLDER, MANIFEST})
+    return not names or (made.get("made_by") == MADE_BY and names <= {*TABLES, truth.FOLDER, MANIFEST, BUNDLE})
 
 
 def _zone(world: World, seed: int, all_students: int, at: int, size: int, zones: int, folder: Path) -> dict[str, int]:

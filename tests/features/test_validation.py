@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
+import zipfile
 from datetime import date
 from pathlib import Path
 
-import example_school
 import polars as pl
 import pytest
 
+from features.delimited import FAULT, LONGEST_CELL, RAW
 from features.problems import Problem, Refused
-from features.sources import tables as source
 from features.tables import TABLES, Column, Table
-from features.validation import LONGEST, Account, Reading, Rule, check, day, load, read_files
+from features.validation import LONGEST, Account, Found, Origin, Rule, check, day, load, own_columns, read_files, row_numbers
 
 PARTY = Table(
     "party",
@@ -201,6 +199,44 @@ def test_a_key_that_went_through_pandas_as_a_number_is_the_same_key() -> None:
     assert found.kept["chairs"].to_list() == [3]
 
 
+# -- rows that were made of others ----------------------------------------------------------------------------------------
+
+SEATING = pl.DataFrame({"Guest No": ["7", "8", "9", "10"], "Seat": ["A", "X", "A", "A"], "row": ["1", "2", "3", "x"]})
+
+
+def seated(**origin: object) -> Origin:
+    rows = pl.Series([12, 14, 15, 20])
+    return Origin(SEATING, rows, {"guest": "Guest No", "mood": "Seat", "chairs": "row"}, **origin)  # type: ignore[arg-type]
+
+
+def test_problems_and_quarantine_speak_of_the_rows_columns_and_cells_of_the_file() -> None:
+    made = pl.DataFrame({"guest": ["g7", "g8", "g9", "g10"], "on": ["2026-05-01"] * 4, "mood": ["good", None, "good", "odd"],
+                         "chairs": ["1", "2", "3", "x"]})  # fmt: skip
+    unknown = Found("unknown_code", "Seat", "the mapping does not name this code", "Name it.", SEATING["Seat"] == "X")
+    found = check(made, PARTY, "seats.csv", origin=seated(found=(unknown,), left_out=3, why="empty seats"))
+    assert found.account == Account("seats.csv", 7, 2, 2, 3, "empty seats")
+    assert str(found.account) == "seats.csv: 7 rows read = 2 kept + 2 set aside + 3 left out (empty seats)"
+    assert {(p.code, p.row, p.column, p.value_shape) for p in found.problems} == {
+        ("unknown_code", 14, "Seat", "X"), ("unknown_word", 20, "Seat", "X"), ("bad_value", 20, "row", "x"),
+    }  # fmt: skip
+    assert found.taken.to_list() == [True, False, True, False]
+    assert found.quarantined["row"].to_list() == [14, 20]
+    assert found.quarantined["Guest No"].to_list() == ["8", "10"]
+    assert found.quarantined["homeroom.own.row"].to_list() == ["2", "x"]
+
+
+def test_a_cell_that_is_bad_because_of_another_is_not_told_beside_it() -> None:
+    made = pl.DataFrame({"guest": ["g7", None, None, "g10"], "on": ["2026-05-01", None, "2026-05-01", None]})
+    nobody = Found("unknown_student", "Guest No", "nobody has this number", "Send them.", made["guest"].is_null())
+    found = check(made, PARTY, "seats.csv", origin=seated(found=(nobody,)))
+    assert [(p.code, p.row, p.rows) for p in found.problems] == [("unknown_student", 14, 2), ("missing_value", 20, 1)]
+
+
+def test_what_is_checked_must_be_as_high_as_what_the_file_holds() -> None:
+    with pytest.raises(AssertionError, match="as high"):
+        check(pl.DataFrame({"guest": ["g1"], "on": ["2026-05-01"]}), PARTY, "seats.csv", origin=seated())
+
+
 # -- files ------------------------------------------------------------------------------------------------------------
 
 TWO = {
@@ -225,21 +261,112 @@ def test_a_missing_folder_is_refused_and_its_whole_path_is_not_told(tmp_path: Pa
     assert str(tmp_path) not in str(refused.value)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
-def test_a_csv_is_read_in_utf8_with_or_without_its_mark_and_in_latin1(tmp_path: Path, encoding: str) -> None:
-    (tmp_path / "party.csv").write_bytes("guest, on ,colour\nZoë,2026-05-01,red\n".encode(encoding))
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_csv_is_read_in_every_encoding_and_with_every_line_end(tmp_path: Path, encoding: str, end: str) -> None:
+    text = end.join(["guest, on ,colour", "Zoë,2026-05-01,red", 'Ana,2026-05-02,"red, blue"', ""])
+    (tmp_path / "party.csv").write_bytes(text.encode(encoding))
     frame = load(tmp_path / "party.csv", PARTY)
-    assert frame.to_dict(as_series=False) == {"guest": ["Zoë"], "on": ["2026-05-01"]}
+    assert frame.select("guest", "on").to_dict(as_series=False) == {
+        "guest": ["Zoë", "Ana"], "on": ["2026-05-01", "2026-05-02"],
+    }  # fmt: skip
+    assert own_columns(frame) == ["guest", "on"]
+
+
+def of(tmp_path: Path, content: bytes, file: str = "party.csv") -> pl.DataFrame:
+    (tmp_path / file).write_bytes(content)
+    return load(tmp_path / file, PARTY)
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        (b"g2", "wrong_number_of_cells"),
+        (b"g2,2026-05-02,3,secret", "wrong_number_of_cells"),
+        (b'"g2,2026-05-02,3', "broken_quotes"),
+        (b'"g2" secret,2026-05-02,3', "broken_quotes"),
+        (b"g2,2026-05-02," + b"9" * (LONGEST_CELL + 1), "huge_cell"),
+        (b"\0" * 300_000, "broken_text"),
+        (b"g\0,2026-05-02,3", "broken_text"),
+        (b"g\xff,2026-05-02,3", "broken_text"),
+    ],
+    ids=lambda given: str(given)[:30],
+)
+def test_a_row_that_is_none_costs_itself_and_no_other(tmp_path: Path, row: bytes, code: str) -> None:
+    first, last = "Zoë,2026-05-01,3".encode(), b'Ana,2026-05-02,"4"'
+    frame = of(tmp_path, b"\n".join([b"guest,on,chairs", first, row, last, b""]))
+    assert frame[FAULT].to_list() == [None, code, None]
+    assert row.decode(errors="replace").replace("\0", "\u2400").startswith(frame[RAW][1][:1_000])
+    found = check(frame, PARTY, "party.csv")
+    (problem,) = found.problems
+    assert (problem.code, problem.row, problem.column, problem.rows) == (code, 3, "", 1)
+    assert "secret" not in str(problem)
+    assert found.kept["guest"].to_list() == ["Zoë", "Ana"]
+    assert found.quarantined["row"].to_list() == [3]
+    assert found.quarantined["reasons"][0][0].startswith(f"(the whole row): {code}: ")
+    assert found.taken.to_list() == [True, False, True]
+
+
+def test_what_is_not_a_row_is_not_counted_and_rows_keep_their_numbers(tmp_path: Path) -> None:
+    frame = of(tmp_path, b"\n\nguest,on,,\n\ng1,2026-05-01\n\n   \ng2,2026-05-02,,\ng3,2026-05-03,,,\n\n\x1a")
+    assert frame["guest"].to_list() == ["g1", "g2", "g3"]
+    assert row_numbers(frame, "party.csv").to_list() == [5, 8, 9]
+    assert frame[FAULT].null_count() == 3
+
+
+def test_line_breaks_and_quotation_marks_within_cells_belong_to_them(tmp_path: Path) -> None:
+    frame = of(tmp_path, b'guest;on\n"a\r\nb;""c""";2026-05-01\n5" d;2026-05-02\n')
+    assert frame["guest"].to_list() == ['a\r\nb;"c"', '5" d']
+
+
+def test_separator_encoding_and_header_can_be_said(tmp_path: Path) -> None:
+    (tmp_path / "party.csv").write_bytes("Lincoln,School\n\nguest|on,x\nZoë|2026-05-01\n".encode("cp850"))
+    frame = load(tmp_path / "party.csv", None, separator="|", encoding="cp850", header_row=3)
+    assert frame.select(own_columns(frame)).rows() == [("Zoë", "2026-05-01")]
+    assert own_columns(frame) == ["guest", "on,x"]
+    assert row_numbers(frame, "party.csv").to_list() == [4]
+    for encoding, code in (("utf-8", "unreadable_file"), ("klingon", "unknown_encoding")):
+        with pytest.raises(Refused) as refused:
+            load(tmp_path / "party.csv", None, encoding=encoding)
+        assert [problem.code for problem in refused.value.problems] == [code]
+
+
+def test_of_a_row_that_is_none_nothing_is_kept_where_the_file_has_a_column_for_nobody(tmp_path: Path) -> None:
+    table = Table("users", "Users.", (Column("id", pl.String(), "Key.", "internal", "join", natural=True, required=True),
+                                      Column("password", pl.String(), "Never.", "restricted", "never")))  # fmt: skip
+    (tmp_path / "users.csv").write_text("id,password\nu1,secret\nu2,two,secret\n")
+    frame = load(tmp_path / "users.csv", table)
+    assert own_columns(frame) == ["id"]
+    assert frame[FAULT].to_list() == [None, "wrong_number_of_cells"]
+    assert "secret" not in str(frame.to_dict(as_series=False))
+
+
+def test_a_name_in_other_capitals_is_understood_and_told_and_two_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "Party.CSV").write_text("guest,on\ng1,2026-05-01\n")
+    assert [(name, file) for name, (file, _) in read_files(tmp_path, {"party": PARTY}, ["party"]).items()] == [
+        ("party", "Party.CSV")
+    ]
+    (tmp_path / "party.csv").write_text("guest,on\ng1,2026-05-01\n")
+    with pytest.raises(Refused) as refused:
+        read_files(tmp_path, {"party": PARTY}, ["party"])
+    assert [problem.code for problem in refused.value.problems] == ["ambiguous_file"]
+
+
+def test_a_zip_is_read_as_the_folder_that_it_holds(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as packed:
+        packed.writestr("export/party.csv", "guest,on\ng1,2026-05-01\n")
+    file, frame = read_files(tmp_path / "export.zip", {"party": PARTY}, ["party"])["party"]
+    assert (file, frame.rows()) == ("party.csv", [("g1", "2026-05-01")])
 
 
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [
-        ("party.csv", b"guest,on\ng1,2026-05-01,secret\n", "unreadable_file"),
-        ("party.csv", b'guest,on\n"secret,2026-05-01\n', "unreadable_file"),
+        ("party.csv", b'guest,"on\nsecret,2026-05-01\n', "unreadable_file"),
+        ("party.csv", b"guest,on," + b",".join(b"c%d" % at for at in range(2000)) + b"\n", "too_many_columns"),
+        ("party.csv", b"guest,on\n" + b'"open\n' * 1200, "unreadable_file"),
         ("party.csv", b"guest,on,on\ng1,2026-05-01,2026-05-02\n", "duplicate_column"),
         ("party.csv", b"guest,on, on\ng1,2026-05-01,2026-05-02\n", "duplicate_column"),
-        ("party.csv", "guest,on\ng1,2026-05-01\n".encode("utf-16"), "missing_column"),
         ("party.csv", b"", "missing_column"),
         ("party.csv", b"\n\n", "missing_column"),
         ("party.parquet", b"secret", "unreadable_file"),
@@ -261,175 +388,3 @@ def test_a_file_that_cannot_be_read_is_refused_without_what_it_holds(
 def test_a_file_cannot_say_which_school_it_belongs_to(tmp_path: Path) -> None:
     (tmp_path / "party.csv").write_text("tenant,guest,on,known_on\nother,g1,2026-05-01,2026-05-02\n")
     assert load(tmp_path / "party.csv", PARTY).columns == ["guest", "on", "known_on"]
-
-
-# -- damage -----------------------------------------------------------------------------------------------------------
-
-DATES = [(t.name, c.name) for t in TABLES.values() for c in t.columns if c.type == pl.Date()]
-NUMBERS = [(t.name, c.name) for t in TABLES.values() for c in t.columns if c.type in (pl.Int32(), pl.Float64())]
-WORDS = [(t.name, c.name) for t in TABLES.values() for c in t.columns if c.values]
-NEEDED = [(t.name, c.name) for t in TABLES.values() for c in t.columns if c.required]
-LINKS = [(t.name, c.name) for t in TABLES.values() for c in t.columns if c.references]
-ANY = [(t.name, c.name) for t in TABLES.values() for c in t.columns]
-
-#: Cells that were put in: a token that must come back in no problem.
-TOKEN = "Zq7Wvk"
-
-KINDS: dict[str, tuple[list[tuple[str, str]], Callable[[str], str]]] = {
-    "bad date": (DATES, lambda _: f"31.02.{TOKEN}"),
-    "bad number": (NUMBERS, lambda _: f"12{TOKEN}"),
-    "not a number": (NUMBERS, lambda _: "NaN"),
-    "infinity": (NUMBERS, lambda _: "-inf"),
-    "too large": (NUMBERS, lambda _: "12345678" * 5),
-    "unknown word": (WORDS, lambda _: TOKEN),
-    "missing value": (NEEDED, lambda _: "?"),
-    "unknown key": (LINKS, lambda _: TOKEN),
-    "whitespace": (ANY, lambda cell: f"  {cell}\t"),
-    "quotes": (ANY, lambda cell: f'"{TOKEN}, {cell}"'),
-    "too long": (ANY, lambda _: TOKEN * 400),
-    "signs": (ANY, lambda _: f"\x00\u202e{TOKEN}'; --"),
-}
-
-
-DAMAGES = [*KINDS, "duplicate key", "wrong encoding", "ragged", "swapped columns"]
-
-
-def damaged(rng: random.Random, kind: str, folder: Path, frames: dict[str, pl.DataFrame]) -> tuple[int, list[str]]:
-    """Write the school with some cells damaged; return the rows written, and what was put in."""
-    frames = {name: frame.cast(pl.String) for name, frame in frames.items()}
-    put: list[str] = []
-    table = rng.choice([name for name, frame in frames.items() if frame.height])
-    if kind in KINDS:
-        places, spoil = KINDS[kind]
-        places = [place for place in places if place[0] in frames]
-        for name, column in rng.sample(places, k=min(3, len(places))):
-            frame = frames[name]
-            rows = set(rng.sample(range(frame.height), k=min(frame.height, rng.randint(1, 3))))
-            cells = [spoil(cell or "") if at in rows else cell for at, cell in enumerate(frame[column])]
-            put += [cells[at] or "" for at in rows]
-            frames[name] = frame.with_columns(pl.Series(column, cells, dtype=pl.String))
-    elif kind == "duplicate key":
-        frame = frames[table]
-        frames[table] = pl.concat([frame, frame.sample(1, seed=rng.randint(0, 99))])
-    elif kind == "swapped columns":
-        frame = frames[table]
-        mixed = rng.sample(frame.columns, k=frame.width)
-        frames[table] = frame.rename(dict(zip(frame.columns, mixed, strict=True)))
-    example_school.export(folder, frames)
-    path = folder / f"{table}.csv"
-    if kind == "wrong encoding":
-        path.write_bytes(
-            path.read_text().replace("a", "ä", rng.randint(1, 9)).encode(rng.choice(["latin-1", "utf-16", "cp437"]))
-        )
-    if kind == "ragged":
-        lines = path.read_text().splitlines()
-        lines[rng.randrange(len(lines))] += f",{TOKEN}"
-        path.write_text("\n".join(lines))
-    return sum(frame.height for frame in frames.values()), put
-
-
-#: A seed, and how many exports: every kind of damage once on every run, two hundred in the full part.
-BATCHES = [(0, len(DAMAGES)), *(pytest.param(seed, 40, marks=pytest.mark.full) for seed in range(1, 6))]
-
-
-@pytest.mark.parametrize(("seed", "count"), BATCHES)
-def test_damaged_exports_are_accounted_for_and_no_value_is_told(tmp_path: Path, seed: int, count: int) -> None:
-    rng = random.Random(20261113 + seed)
-    kinds = rng.sample(DAMAGES, k=len(DAMAGES))
-    whole = example_school.tables()
-    refused = aside = 0
-    for number in range(count):
-        # A few rows of some of the tables keep forty readings quick; across the batches every table is there.
-        others = rng.sample([name for name in whole if name not in source.REQUIRED], k=6)
-        frames = {name: frame.head(5) for name, frame in whole.items() if name in source.REQUIRED or name in others}
-        folder, kind = tmp_path / str(number), kinds[number % len(kinds)]
-        rows, put = damaged(rng, kind, folder, frames)
-        try:
-            reading = source.read(folder, source.Tables())
-        except Refused as error:
-            refused += 1
-            said = [str(problem) for problem in error.problems]
-            assert said
-        else:
-            said = [str(problem) for problem in reading.problems]
-            assert sum(account.read for account in reading.accounts) == rows, kind
-            assert sum(frame.height for frame in reading.tables.values()) + reading.quarantined == rows, kind
-            assert reading.quarantined == sum(frame.height for frame in reading.quarantine.values())
-            assert bool(said) == bool(reading.quarantined)
-            aside += reading.quarantined
-            for name, frame in reading.tables.items():
-                assert dict(frame.schema) == TABLES[name].schema
-                assert all(frame[key].null_count() == 0 for key in TABLES[name].natural_key)
-        for text in said:
-            assert TOKEN not in text, kind
-            assert not any(len(cell) > 3 and cell in text for cell in put), kind
-    assert refused >= 1
-    assert aside >= count * 3 // 4
-
-
-def test_what_is_set_aside_is_written_with_its_reasons_and_can_be_sent_again(tmp_path: Path) -> None:
-    frames = example_school.tables()
-    frames["results"] = frames["results"].with_columns(score=-pl.col("score") * (pl.col("student_id") == "ben") + 1)
-    reading = source.read(example_school.export(tmp_path / "in", frames), source.Tables())
-    (path,) = reading.write_quarantine(tmp_path / "out")
-    assert path.name == "results.quarantined.parquet"
-    written = pl.read_parquet(path)
-    assert written.columns == ["row", "reasons", *frames["results"].columns]
-    assert set(written["student_id"]) == {"ben"}
-    assert written.height == reading.quarantined > 0
-    assert [p.rows for p in reading.problems] == [written.height]
-    mended = written.drop("row", "reasons").with_columns(score=pl.lit("5"))
-    again = check(mended, TABLES["results"], "results.csv")
-    assert again.problems == ()
-
-
-def setting_aside(**files: int) -> Reading:
-    """Return a reading that set aside some rows of some files."""
-    aside = {f"{name}.csv": pl.DataFrame({"row": range(rows), "reasons": [["odd"]] * rows}) for name, rows in files.items()}
-    return Reading({}, (), (), aside)
-
-
-def test_the_quarantine_holds_what_this_reading_set_aside_and_nothing_older(tmp_path: Path) -> None:
-    setting_aside(results=3, exits=1).write_quarantine(tmp_path)
-    written = setting_aside(results=2, rosters=0, activity=5).write_quarantine(tmp_path)
-    assert {path.name for path in written} == {"results.quarantined.parquet", "activity.quarantined.parquet"}
-    assert set(tmp_path.iterdir()) == set(written)
-    assert pl.read_parquet(tmp_path / "results.quarantined.parquet").height == 2
-    assert setting_aside().write_quarantine(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_files_of_somebody_elses_in_the_quarantine_stay_as_they_are(tmp_path: Path) -> None:
-    setting_aside(exits=1).write_quarantine(tmp_path)
-    theirs = ["results.quarantined.parquet", "mended.quarantined.parquet", "exits.csv", "notes.txt", "x.quarantined.parquet"]
-    for name in theirs[:2]:
-        pl.DataFrame({"mended": [1]}).write_parquet(tmp_path / name)
-    for name in theirs[2:]:
-        (tmp_path / name).write_text("mine")
-    before = {name: (tmp_path / name).read_bytes() for name in theirs}
-    for _ in range(2):
-        (path,) = setting_aside(results=2).write_quarantine(tmp_path)
-        assert path.name == "results.quarantined-2.parquet"
-        assert pl.read_parquet(path).height == 2
-        assert {one.name for one in tmp_path.iterdir()} == {*theirs, path.name}
-    assert {name: (tmp_path / name).read_bytes() for name in theirs} == before
-
-
-def test_a_quarantine_that_cannot_be_written_leaves_the_one_before_it_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    setting_aside(results=3, exits=1).write_quarantine(tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    real, written = pl.DataFrame.write_parquet, []
-
-    def torn(frame: pl.DataFrame, path: Path, **given: object) -> None:
-        written.append(path)
-        if len(written) == 2:
-            path.write_bytes(b"PAR1 and no more")
-            raise OSError("no space left")
-        real(frame, path, **given)  # type: ignore[call-overload]
-
-    monkeypatch.setattr(pl.DataFrame, "write_parquet", torn)
-    with pytest.raises(OSError, match="no space"):
-        setting_aside(results=1, activity=2).write_quarantine(tmp_path)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -23,6 +23,7 @@ from features.records import SchoolRecords
 from features.sources import SOURCES
 from features.standard import STANDARD
 from homeroom.cli import SOURCE_NAMES, TARGET_NAMES, main
+from homeroom.flat import FLAT
 from serving.answers import AUDIENCES
 from serving.batch import SCHEMA
 from serving.cases.database import open_database
@@ -33,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TODAY = oulad_school.TODAY.isoformat()
 
 COMMANDS = {"check", "features", "train", "models", "promote", "rollback", "score", "serve", "key", "keys", "revoke",
-            "simulate", "demo"}  # fmt: skip
+            "simulate", "demo", "map"}  # fmt: skip
 
 #: The tables of a school that tells of its courses and nothing else: to read every other takes as long again.
 COURSES = {"organisations", "terms", "courses", "sections", "students", "enrolments", "exits", "rosters", "assignments",
@@ -120,7 +121,7 @@ def test_every_command_has_help_and_the_options_that_all_have(command: str) -> N
 
 
 def test_the_words_for_sources_targets_and_audiences_are_those_of_the_floors_below() -> None:
-    assert set(SOURCE_NAMES) == set(SOURCES)
+    assert set(SOURCE_NAMES) == {*SOURCES, FLAT}  # a flat file is no export: it has a catalogue of its own
     assert set(TARGET_NAMES) == set(TARGETS)
     audience = next(option for option in main.commands["key"].params if option.name == "audience")
     assert set(audience.type.choices) == set(AUDIENCES)  # type: ignore[attr-defined]
@@ -155,7 +156,7 @@ def test_help_and_wrong_usage_import_nothing_heavy(words: list[str]) -> None:
         ["train", "--source", "oulad", "x", "--test-from", "2014-W15-6"],
         ["train", "--source", "oulad", "x", "--target", "weather"],
         ["promote", "dropout"],
-        ["rollback", "weather"],
+        ["rollback", "The weather"],
         ["key", "--audience", "everybody"],
         ["keys", "--colour"],
     ],
@@ -195,7 +196,7 @@ def test_check_accounts_for_every_row(run: Run, oulad_export: Path) -> None:
         rows = pl.read_parquet(file).height
         assert f"{file.name}: {rows:,} rows read = {rows:,} kept + 0 set aside" in said.out
     (found,) = run("check", "--source", "oulad", oulad_export, "--json").objects
-    assert set(found) == {"accounts", "problems", "quarantine"}
+    assert set(found) == {"abilities", "accounts", "notes", "problems", "quarantine"}
     assert {one["file"] for one in found["accounts"]} == {file.name for file in oulad_export.iterdir()}
     assert (found["problems"], found["quarantine"]) == ([], [])
 
@@ -203,12 +204,12 @@ def test_check_accounts_for_every_row(run: Run, oulad_export: Path) -> None:
 def test_check_lists_every_missing_file_and_every_wrong_header_at_once(run: Run, export: Path) -> None:
     (export / "organisations.csv").unlink()
     (export / "students.csv").unlink()
-    for name, wrong, right in (("enrolments", "planned_end", "planned_end_on"), ("results", "mark_date", "marked_on")):
+    for name, wrong, right in (("activity", "clicks", "actions"), ("results", "mark_date", "marked_on")):
         text = (export / f"{name}.csv").read_text()
         (export / f"{name}.csv").write_text(text.replace(right, wrong, 1))
     (export / "atendance.csv").write_text("student_id\nana\n")
     said = run("check", "--source", "tables", export, code=1)
-    expected = ("organisations.csv", "students.csv", "planned_end_on", "marked_on", "atendance.csv")
+    expected = ("organisations.csv", "students.csv", "actions", "marked_on", "atendance.csv")
     assert all(name in said.err for name in expected)
     (error,) = run("check", "--source", "tables", export, "--json", code=1).objects
     assert len(error["error"]["problems"]) == len(expected)
@@ -224,8 +225,9 @@ def test_check_sets_bad_rows_aside_and_says_where_they_are(run: Run, export: Pat
     assert "Zephyrine" not in said.out
     (found,) = run("check", "--source", "tables", export, "--json").objects
     assert {problem["code"] for problem in found["problems"]} == {"bad_value", "out_of_range"}
-    (file_of,) = found["quarantine"]
-    assert pl.read_parquet(file_of).height == 2
+    file_of, summary = found["quarantine"]
+    assert pl.read_csv(file_of).height == 2
+    assert "activity.quarantined.csv" in Path(summary).read_text()
     assert str(tmp_path / "home") in file_of
 
 
@@ -450,9 +452,24 @@ def test_a_day_that_cannot_be_tested_on_is_refused(trained: tuple[Run, Path, Pat
 
 
 @pytest.mark.full
-def test_without_a_model_people_are_told_how_to_make_one(run: Run, tables_export: Path, tmp_path: Path) -> None:
+def test_where_there_is_nothing_to_learn_from_the_published_rule_makes_the_list(
+    run: Run, tables_export: Path, tmp_path: Path
+) -> None:
+    words = ("score", "--source", "tables", tables_export, "--as-of", "2026-11-13", "--out", tmp_path / "s.parquet")
+    assert "Rule, not a prediction" in run(*words).out
+    (found,) = run(*words, "--json").objects
+    listed = pl.read_parquet(tmp_path / "s.parquet")
+    assert (found["by"], found["rows"]) == ("rule, not a prediction", listed.height)
+    assert listed["probability"].is_null().all()
+
+
+@pytest.mark.full
+def test_without_a_model_people_are_told_how_to_make_one(run: Run, tmp_path: Path) -> None:
     assert "homeroom train" in run("models").out
     assert run("models", "--json").out == ""
-    words = ("score", "--source", "tables", tables_export, "--as-of", "2026-11-13", "--out", tmp_path / "s.parquet")
+    for name, frame in example_school.large_school().items():
+        (tmp_path / "export").mkdir(exist_ok=True)
+        frame.write_csv(tmp_path / "export" / f"{name}.csv")
+    words = ("score", "--source", "tables", tmp_path / "export", "--as-of", "2026-11-13", "--out", tmp_path / "s.parquet")
     assert "homeroom train" in run(*words, code=1).err
     assert "dropout" in run("rollback", "dropout", code=1).err

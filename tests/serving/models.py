@@ -29,6 +29,8 @@ from serving.requests import STUDENT_TABLES
 from serving.scoring import Risk
 from serving.store import Store
 from training import train as story
+from training.flat_model import FlatModel
+from training.targets import TARGETS
 from training.train import PARAMETERS, Training, train
 from training.trained import TrainedModel
 
@@ -94,6 +96,22 @@ class FolderRegistry:
 
     def champion(self, target: str) -> str | None:
         return self.champions.get((self.tenant, target))
+
+    def flat(self) -> dict[str, str]:
+        return {name: version for (tenant, name), version in self.champions.items()
+                if tenant == self.tenant and name not in TARGETS}  # fmt: skip
+
+    def load_flat(self, name: str, version: str = "champion") -> FlatModel:
+        number = self.champion(name) if version == "champion" else version
+        if number is None:
+            raise NotFound(f"{name}: no version is promoted")
+        return FlatModel.read(self.folder / self.tenant / name / number, number)
+
+    def put_flat(self, given: FlatModel) -> None:
+        place = self.folder / self.tenant / given.target.name / given.version
+        place.mkdir(parents=True)
+        given.write(place)
+        self.champions[self.tenant, given.target.name] = given.version
 
     def tenants(self) -> list[str]:
         return sorted({tenant for tenant, _ in self.champions})

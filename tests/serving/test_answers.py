@@ -267,3 +267,17 @@ def test_a_student_without_a_name_is_the_student() -> None:
     assert Student("S-104").called == "The student"
     assert Student("S-104", "Ana").called == "Ana"
     assert answers.Student("S-104", "").called == "The student"
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_work_without_skill_tags_is_no_evidence_of_skills_and_says_so(audience: str) -> None:
+    risks = [risk for risk in models.scored().risks.values() if risk.skill_id is None][:1]
+    told = answer(Student("s"), models.TODAY, risks, {}, audience, b"secret", skills_asked=True)
+    assert (told["gaps"], told["gaps_status"]) == ([], "no_evidence")
+    assert "no evidence of skills" in told["gaps_reason"]
+
+
+def test_of_skills_nothing_is_said_where_no_model_asks_or_evidence_answers(desk: Desk, body: dict[str, Any]) -> None:
+    risks = [risk for risk in models.scored().risks.values() if risk.skill_id is None][:1]
+    assert "gaps_status" not in answer(Student("s"), models.TODAY, risks, {}, "teacher", b"secret")
+    assert all("gaps_status" not in score and score["gaps"] for score in desk.score(body, "default", "teacher")["scores"])
