@@ -401,7 +401,7 @@ def _filled(frame: pl.DataFrame, table: Table, known: Known, names: dict[str, st
         if schools.height == 1:
             frame = frame.with_columns(pl.lit(schools["organisation_id"][0]).alias("organisation_id"))
     if table.name == "enrolments" and "terms" in tables:
-        return _with_planned_end(frame, tables["terms"], names)
+        return _with_planned_end(_with_school_year(frame, tables["terms"]), tables["terms"], names)
     if "enrolment_id" not in wanted or table.name == "enrolments" or "enrolments" not in tables:
         return frame, []
     given = frame["enrolment_id"] if "enrolment_id" in frame.columns else None
@@ -422,6 +422,21 @@ def _filled(frame: pl.DataFrame, table: Table, known: Known, names: dict[str, st
                         "the student was not enrolled on that day", "Correct the day, or send the enrolment.",
                         elsewhere))  # fmt: skip
     return frame.with_columns(stays.alias("enrolment_id")), [fault for fault in faults if fault.rows.any()]
+
+
+def _with_school_year(frame: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
+    """Return stays that belong to the school year in which they began, where they do not say to which term."""
+    terms = latest(terms, ["term_id"])
+    given = frame["term_id"] if "term_id" in frame.columns else pl.Series([None] * frame.height, dtype=pl.String)
+    if "kind" not in terms.columns or "entered_on" not in frame.columns or not given.has_nulls():
+        return frame
+    years = terms.filter(pl.col("kind") == "school_year").select("term_id", "ends_on")
+    # Years of several schools that end on one day cannot be told apart by a day: such a stay is left without.
+    years = years.filter(pl.len().over("ends_on") == 1).sort("ends_on")
+    began = pl.DataFrame({"entered_on": _as_days(frame["entered_on"])}).with_row_index("row")
+    found = began.drop_nulls().sort("entered_on").join_asof(years, left_on="entered_on", right_on="ends_on", strategy="forward")
+    named = began.select("row").join(found.select("row", "term_id"), on="row", how="left", maintain_order="left")["term_id"]
+    return frame.with_columns(given.cast(pl.String).zip_with(given.is_not_null(), named).alias("term_id"))
 
 
 def _with_planned_end(frame: pl.DataFrame, terms: pl.DataFrame, names: dict[str, str]) -> tuple[pl.DataFrame, list[Found]]:

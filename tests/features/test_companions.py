@@ -540,3 +540,18 @@ def test_a_day_with_next_to_no_rows_is_no_day_of_teaching() -> None:
     stays = pl.DataFrame({"enrolment_id": [f"s{at}" for at in range(40)], "organisation_id": "lincoln"})
     found = school_days(rows.with_columns(known_on=pl.col("on"), deleted=pl.lit(value=False)), stays)
     assert found["on"].to_list() == [date(2026, 9, 1) + timedelta(days=day) for day in range(5)]
+
+
+def test_a_stay_that_names_no_term_belongs_to_the_school_year_in_which_it_began(tmp_path: Path) -> None:
+    frames = example_school.tables()
+    years = pl.DataFrame({"term_id": ["y25", "y26"], "starts_on": [date(2025, 8, 20), date(2026, 8, 20)],
+                          "ends_on": [date(2026, 6, 5), date(2027, 6, 4)], "kind": "school_year"})  # fmt: skip
+    stays = frames["enrolments"].drop("term_id", "planned_end_on")
+    for name, frame in {"organisations": frames["organisations"], "terms": years, "students": frames["students"],
+                        "enrolments": stays}.items():  # fmt: skip
+        frame.write_csv(tmp_path / f"{name}.csv")
+    found = sources.read("tables", tmp_path, Tables()).tables["enrolments"]
+    entered = pl.col("entered_on") > date(2026, 6, 5)
+    assert found.filter(entered)["term_id"].unique().to_list() == ["y26"]
+    assert found.filter(~entered)["term_id"].unique().to_list() in ([], ["y25"])
+    assert found.filter(entered)["planned_end_on"].unique().to_list() == [date(2027, 6, 4)]
