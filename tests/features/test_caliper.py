@@ -17,6 +17,9 @@ from features.sources import tables
 from features.sources.companions import Known
 from features.sources.tables import Parts
 
+#: Every test reads files; the quick run has those that read every source alike.
+pytestmark = pytest.mark.full
+
 DAYS = {"starts_on": [date(2026, 8, 24)], "ends_on": [date(2026, 12, 18)]}
 LMS = "https://lms.example"
 

@@ -25,6 +25,9 @@ from features.sources.edfi import EdFi
 from features.sources.tables import Parts
 from features.validation import Reading
 
+#: Every test reads files; the quick run has those that read every source alike.
+pytestmark = pytest.mark.full
+
 
 def read(folder: Path) -> Reading:
     return sources.read("edfi", folder, EdFi(), "lincoln")

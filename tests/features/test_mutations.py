@@ -463,8 +463,11 @@ COUNTS = {"oulad": (14, 75), "tables": (14, 33), "oneroster": (12, 10)}
 SEEDS = range(1, 5)
 OTHERS = (12, 10)
 
-BATCHES = [(name, 0, COUNTS.get(name, OTHERS)[0]) for name in SOURCES]
-FULL = [(name, seed, COUNTS.get(name, OTHERS)[1]) for name in SOURCES for seed in SEEDS]
+#: Exports of CSV and Parquet files; JSON is damaged in ``test_damaged_documents``.
+OF_TABLES = [name for name in SOURCES if name != "edfi"]
+
+BATCHES = [(name, 0, COUNTS.get(name, OTHERS)[0]) for name in OF_TABLES]
+FULL = [(name, seed, COUNTS.get(name, OTHERS)[1]) for name in OF_TABLES for seed in SEEDS]
 
 
 @pytest.mark.parametrize(("name", "seed", "count"), [*BATCHES, *(pytest.param(*one, marks=pytest.mark.full) for one in FULL)])

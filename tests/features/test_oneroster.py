@@ -874,3 +874,14 @@ def test_the_page_lists_every_file_and_column_of_the_binding() -> None:
 def test_secrets_are_in_no_column_that_is_read(version: str) -> None:
     named = {one.name for table in binding.FILES[version].values() for one in binding.read_columns(table)}
     assert not {"password", "credentialType", "sms", "phone"} & named
+
+
+def test_a_manifest_that_leaves_a_mode_empty_means_that_the_file_is_absent(tmp_path: Path) -> None:
+    folder = export.write(tmp_path)
+    manifest = folder / "manifest.csv"
+    text = manifest.read_text().replace("file.scoreScales,absent", "file.scoreScales,")
+    assert "file.scoreScales,\n" in text.replace("\r", "")
+    manifest.write_text(text)
+    found = read(folder, OneRoster())
+    assert found.problems == ()
+    assert any("says nothing of file.scoreScales" in note for note in found.notes)

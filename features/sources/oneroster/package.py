@@ -220,7 +220,9 @@ class _Reader:
         modes: dict[str, str] = {}
         for key, value in said.items():
             name = exact.get(key.lower().removesuffix(".csv"))
-            if value not in _MODES:
+            if not value.strip() and name not in present:
+                self.notes.append(f"{self._of('manifest')} says nothing of file.{key}, which is not there: absent, then.")
+            elif value not in _MODES:
                 self._fault("manifest", _MANIFEST, f"file.{key} is none of {', '.join(_MODES)}", "Write one of them.",
                             column=f"file.{key}")  # fmt: skip
             elif name is None:
