@@ -294,6 +294,7 @@ def test_the_state_is_where_it_is_told_to_be(tmp_path: Path, monkeypatch: pytest
     assert (tmp_path / ".homeroom" / "homeroom.db").exists()
 
 
+@pytest.mark.full
 def test_an_export_that_has_not_changed_is_read_once_and_one_that_has_is_read_again(
     run: Run, export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -320,6 +320,7 @@ def test_a_support_that_harms_shows_it_in_the_truth(tmp_path: Path) -> None:
     assert found["att_home", "chronic_absence"] < -0.01
 
 
+@pytest.mark.full
 def test_a_planted_bias_shows_in_the_records_and_not_in_what_happened(tmp_path: Path) -> None:
     for name, times in (("fair", 1.0), ("biased", 0.0)):
         simulate(120, 3, tmp_path / name, small(bias={"incidents": {"Coastal": times}}))
@@ -331,6 +332,7 @@ def test_a_planted_bias_shows_in_the_records_and_not_in_what_happened(tmp_path: 
     assert counts["biased"] == 0 < counts["fair"]
 
 
+@pytest.mark.full
 def test_a_planted_cause_shows_from_its_day_on(tmp_path: Path) -> None:
     causes = ["attendance_collapse", "missing_work"]
     simulate(300, 3, tmp_path / "district", small(planted={"share": 0.5, "causes": causes, "lowest_grade": 6}))

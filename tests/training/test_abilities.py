@@ -135,6 +135,7 @@ def test_scoring_with_a_model_that_is_there_needs_no_outcomes_but_what_it_reads(
     assert not any(one.scores for one in abilities(bare, PASS, SHORT))
 
 
+@pytest.mark.full
 def test_a_model_in_use_tells_what_it_reads() -> None:
     carried = {"course_failure": STANDARD.within(set(LARGE))}
     both = [
@@ -152,6 +153,7 @@ def test_an_access_list_needs_somebody_of_whom_something_is_known() -> None:
     assert asked({**LARGE, "digital_access": access.clear()})["access_list"].missing[0].startswith("rows in")
 
 
+@pytest.mark.full
 def test_small_groups_need_prerequisites_and_rosters() -> None:
     school = example_school.tables()
     assert asked(school)["small_groups"].ready
