@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy import stats
 
 from features.flat import Description, FlatTable, describe, read_description
 from features.sources.tabular import read
@@ -71,6 +72,13 @@ def one_run(subject: str, setup: str, demographics: bool, run_number: int) -> fl
     return float(np.sqrt(((said - truth) ** 2).mean()))
 
 
+def half_interval(errors: np.ndarray[Any, Any]) -> float | None:
+    """Return half of the 95% interval of a mean over runs (Student's t), None of a single run."""
+    if len(errors) < 2:
+        return None
+    return round(float(stats.t.ppf(0.975, len(errors) - 1) * errors.std(ddof=1) / np.sqrt(len(errors))), 4)
+
+
 def run(told: argparse.Namespace) -> dict[str, Any]:
     """Measure, print a table, and return every figure."""
     runs, found = told.runs, []
@@ -85,11 +93,10 @@ def run(told: argparse.Namespace) -> dict[str, Any]:
             figures = {}
             for demographics in (False, True):
                 errors = np.array([one.result() for one in asked[subject, setup, demographics]])
-                half = 2.093 * errors.std(ddof=1) / np.sqrt(runs)  # Student's t of 19 degrees, for 20 runs
-                figures[demographics] = (round(float(errors.mean()), 4), round(float(half), 4))
+                figures[demographics] = (round(float(errors.mean()), 4), half_interval(errors))
             (plain, half), (other, other_half) = figures[False], figures[True]
-            line = f"{subject:12} {setup:6} {best:9.2f} {plain:13.3f} +- {half:.3f} {other:9.3f} +- {other_half:.3f}"
-            print(line, flush=True)
+            spread, other_spread = ("" if one is None else f"+- {one:.3f}" for one in (half, other_half))
+            print(f"{subject:12} {setup:6} {best:9.2f} {plain:13.3f} {spread:8} {other:9.3f} {other_spread}", flush=True)
             found.append({"subject": subject, "setup": setup, "published": best, "rmse": plain, "half_interval": half,
                           "rmse_with_demographics": other, "ratio": round(plain / best, 4)})  # fmt: skip
     beaten = sum(one["rmse"] < one["published"] for one in found)
