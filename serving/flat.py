@@ -22,7 +22,7 @@ from features.phrases import fill
 from serving import wording
 from serving.answers import RIGHTS, WITH_NUMBERS, Student, first_step, plain_reason, prediction_id, pseudonym
 from serving.scoring import MOST_OUTSIDE, Status
-from serving.wording import LEAST_SHARE, MOST_REASONS, MOST_STRENGTHS, Direction, Reason
+from serving.wording import Direction, Reason
 from training.flat_model import FlatModel
 from training.trained import LEAST_KNOWN
 
@@ -131,26 +131,12 @@ def _status(model: FlatModel, values: Mapping[str, float | None]) -> tuple[Statu
 
 def reasons(outlook: Outlook, name: str) -> list[Reason]:
     """Return at most three facts that add to the concern, of the weightiest concept first."""
-    by_concept = outlook.by_concept
-    total = sum(abs(value) for value in by_concept.values())
-    found = []
-    for concept, pull in sorted(by_concept.items(), key=lambda item: -item[1]):
-        if pull > 0 and pull >= LEAST_SHARE * total:
-            fact = _fact(outlook, concept, name, "adds_concern")
-            if fact is not None:
-                found.append(fact)
-    return found[:MOST_REASONS]
+    return wording.adding(outlook.by_concept, lambda concept: _fact(outlook, concept, name, "adds_concern"))
 
 
 def strengths(outlook: Outlook, name: str) -> list[Reason]:
     """Return what speaks for the student: facts that lower the concern and lie on the better side."""
-    found: list[Reason] = []
-    for concept, pull in sorted(outlook.by_concept.items(), key=lambda item: item[1]):
-        if pull < 0 or not found:
-            fact = _fact(outlook, concept, name, "protective")
-            if fact is not None:
-                found.append(fact)
-    return found[:MOST_STRENGTHS]
+    return wording.lowering(outlook.by_concept, lambda concept: _fact(outlook, concept, name, "protective"))
 
 
 def unknowns(outlook: Outlook) -> list[str]:
@@ -165,8 +151,7 @@ def certainty(outlook: Outlook) -> str:
     calibration, target = outlook.model.calibration, outlook.model.target
     if calibration is None or outlook.concern is None:
         return ""
-    # Never 0 and never 100: that it always happened so far is not that it must.
-    happened = min(max(round(100 * calibration.pattern(outlook.concern).share), 1), 99)
+    happened = wording.of_100(calibration.pattern(outlook.concern).share)
     did, did_not = f"{happened} {target.happened}", f"{100 - happened} {target.did_not}"
     return f"Of 100 earlier students with a similar pattern, about {did}; {did_not}."
 
@@ -214,7 +199,7 @@ def _said(outlook: Outlook, given: Given, direction: Direction, name: str) -> tu
     says = feature.words.says if value == 1.0 else given.says_not
     if not says or (feature.higher == wanted) != (value == 1.0):
         return None
-    alike = min(max(round(100 * (middle if value == 1.0 else 1 - middle)), 1), 99)
+    alike = wording.of_100(middle if value == 1.0 else 1 - middle)
     return feature.name, value, compared, f"{name} {says}. So it was for {alike} of 100 earlier students."
 
 

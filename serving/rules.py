@@ -27,6 +27,7 @@ from features.norms import Norms
 from features.phrases import fill
 from features.pipeline import FeatureTable, build
 from features.problems import NotFound, Problem, Refused
+from features.quarantine import guarded
 from features.records import SchoolRecords
 from serving.answers import Student
 from serving.batch import SCHEMA
@@ -48,9 +49,6 @@ CHECK_IN, KEEP_AN_EYE = 2, 1
 RULE_SCHEMA: Mapping[str, Any] = {
     **SCHEMA, "by": pl.String, "indicators_met": pl.Int32, "indicators_known": pl.Int32, "indicators": pl.List(pl.String),
 }  # fmt: skip
-
-#: A cell that begins so would be run as a formula by a spreadsheet.
-_FORMULA = r"^([=+\-@\t\r])"
 
 
 @dataclass(frozen=True)
@@ -211,4 +209,4 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the list as a spreadsheet takes it: sentences in one cell, and no cell that it would run."""
     facts = [pl.col(name).list.eval(pl.element().struct.field("text")).list.join(" ") for name in ("reasons", "strengths")]
     flat = frame.with_columns(*facts, pl.col("unknowns").list.join(" "), pl.col("indicators").list.join(" "))
-    return flat.with_columns(pl.col(pl.String).str.replace(_FORMULA, "'$1"))
+    return flat.with_columns(guarded(pl.col(name)).alias(name) for name, kind in flat.schema.items() if kind == pl.String)

@@ -7,7 +7,7 @@ side of the comparison that is printed with it. Sentences say what is recorded, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,28 +46,38 @@ class Reason:
 
 def reasons(risk: Risk, name: str) -> list[Reason]:
     """Return at most three reasons, the weightiest concept first."""
-    total = sum(abs(value) for value in risk.by_concept.values())
-    found = []
-    for concept, contribution in sorted(risk.by_concept.items(), key=lambda item: -item[1]):
-        if contribution > 0 and contribution >= LEAST_SHARE * total:
-            fact = _fact(risk, concept, name, "adds_concern")
-            if fact is not None:
-                found.append(fact)
-    return found[:MOST_REASONS]
+    return adding(risk.by_concept, lambda concept: _fact(risk, concept, name, "adds_concern"))
 
 
 def strengths(risk: Risk, name: str) -> list[Reason]:
-    """Return what speaks for the student: facts that lower the score and lie on the better side of a comparison.
+    """Return what speaks for the student: facts that lower the score and lie on the better side of a comparison."""
+    return lowering(risk.by_concept, lambda concept: _fact(risk, concept, name, "protective"))
+
+
+def adding(by_concept: Mapping[str, float], fact: Callable[[str], Reason | None]) -> list[Reason]:
+    """Return at most three facts of concepts that add to a score, the weightiest first, none of which is a trifle."""
+    total = sum(abs(value) for value in by_concept.values())
+    found = []
+    for concept, contribution in sorted(by_concept.items(), key=lambda item: -item[1]):
+        if contribution > 0 and contribution >= LEAST_SHARE * total:
+            one = fact(concept)
+            if one is not None:
+                found.append(one)
+    return found[:MOST_REASONS]
+
+
+def lowering(by_concept: Mapping[str, float], fact: Callable[[str], Reason | None]) -> list[Reason]:
+    """Return facts that lower a score, at most two.
 
     Concepts that lower the score as a whole come first. Where there is none, one fact of another concept is given,
     so that whatever the records hold in a student's favour is not left out.
     """
     found: list[Reason] = []
-    for concept, contribution in sorted(risk.by_concept.items(), key=lambda item: item[1]):
+    for concept, contribution in sorted(by_concept.items(), key=lambda item: item[1]):
         if contribution < 0 or not found:
-            fact = _fact(risk, concept, name, "protective")
-            if fact is not None:
-                found.append(fact)
+            one = fact(concept)
+            if one is not None:
+                found.append(one)
     return found[:MOST_STRENGTHS]
 
 
@@ -92,13 +102,17 @@ def certainty(risk: Risk) -> str:
     assert risk.probability is not None
     pattern = risk.model.calibration.pattern(risk.probability)
     target = risk.model.target
-    # Never 0 and never 100: that it always happened so far is not that it must.
-    happened = min(max(round(100 * pattern.share), 1), 99)
+    happened = of_100(pattern.share)
     earlier = risk.model.card.get("earlier", "courses")
     return (
         f"Of 100 students with a similar pattern in earlier {earlier}, about {happened} {target.happened}; "
         f"{100 - happened} {target.did_not}."
     )
+
+
+def of_100(share: float) -> int:
+    """Return a share as students of 100, never 0 and never 100: that it always happened so far is not that it must."""
+    return min(max(round(100 * share), 1), 99)
 
 
 def headline(band: str) -> str:

@@ -51,16 +51,39 @@ def school() -> SchoolRecords:
     return example_school.records()
 
 
-@pytest.fixture(scope="session")
-def oulad() -> Path:
-    """The folder of the real Open University data."""
-    folder = ROOT.parent / "shared" / "data" / "oulad"
-    if not folder.is_dir():
-        said = "The Open University data are not at ../shared/data/oulad, so nothing is tested on them."
+def shared(folder: str) -> Path:
+    """Return a folder of the real data; without it fail where everything must be tested, and else skip with a word."""
+    found = ROOT.parent / "shared" / "data" / folder
+    if not found.is_dir():
+        said = f"There are no real data at ../shared/data/{folder}, so nothing is tested on them."
         if os.environ.get("CI"):
             pytest.fail(said)
         pytest.skip(said)
-    return folder
+    return found
+
+
+@pytest.fixture(scope="session")
+def oulad() -> Path:
+    """The folder of the real Open University data."""
+    return shared("oulad")
+
+
+@pytest.fixture(scope="session")
+def pupils() -> Path:
+    """The folder of Cortez and Silva's pupils."""
+    return shared("uci_student_performance")
+
+
+@pytest.fixture(scope="session")
+def edfi_sample() -> Path:
+    """The folder of Ed-Fi's own sample."""
+    return shared("interop/edfi")
+
+
+@pytest.fixture(scope="session")
+def roster_sample() -> Path:
+    """The folder of a OneRoster bundle that another project made."""
+    return shared("interop/oneroster_1p2")
 
 
 @pytest.fixture(scope="session")

@@ -213,9 +213,9 @@ class _School:
 
     @classmethod
     def of(cls, records: SchoolRecords, pass_mark: float, settings: Training) -> _School:
-        from training.train import _terms, _with_days
+        from training.train import terms_of, with_days
 
-        return cls(records, _with_days(settings, records), _terms(records), records.data_through(date.max), pass_mark)
+        return cls(records, with_days(settings, records), terms_of(records), records.data_through(date.max), pass_mark)
 
     @property
     def by_year(self) -> bool:
@@ -241,7 +241,7 @@ class _Asked:
     @classmethod
     def of(cls, school: _School, target: Target, most: int) -> _Asked:
         """Look at about so many rows at most."""
-        from training.train import _sampled
+        from training.train import sampled
 
         all_rows = _rows(school.records, target.unit, len(school.days))
         share = min(1.0, most / max(all_rows, 1))
@@ -249,7 +249,7 @@ class _Asked:
         cohort = on_days_of_term(part, school.days, target.unit, school.terms["term_id"].to_list())
         if school.through is not None:
             cohort = replace(cohort, frame=cohort.frame.filter(pl.col("as_of") <= school.through))
-        cohort = _sampled(cohort, school.settings)
+        cohort = sampled(cohort, school.settings)
         stays = part.labels("enrolments").select("enrolment_id", "term_id").unique("enrolment_id").collect()
         stays = stays.join(school.terms.select("term_id", term_start="starts_on"), on="term_id")
         keys = cohort.frame.join(stays, on="enrolment_id", how="left", maintain_order="left").with_columns(

@@ -37,13 +37,12 @@ def concepts(catalog: Catalog) -> list[dict[str, Any]]:
     return found
 
 
-def markdown(card: Mapping[str, Any]) -> str:
-    """Return the card as a page of text."""
-    test, train = card["test"], card["train"]
-    lines = [
+def opening(card: Mapping[str, Any], row: str) -> list[str]:
+    """Return how every card begins: what is answered, about which ``row``, and what it is for and not for."""
+    return [
         f"# {card['title']}",
         "",
-        f"Answers: {card['says']}, {card['horizon']}. One row is one {card['unit']} at one date.",
+        f"Answers: {card['says']}, {card['horizon']}. {row}",
         "",
         f"**{HONEST}**",
         "",
@@ -51,6 +50,14 @@ def markdown(card: Mapping[str, Any]) -> str:
         "For people who know the student, to decide whom to talk to first. Nothing is decided by it.",
         "Not for: " + "; ".join(card["out_of_scope"]) + ".",
         "",
+    ]
+
+
+def markdown(card: Mapping[str, Any]) -> str:
+    """Return the card as a page of text."""
+    test, train = card["test"], card["train"]
+    lines = [
+        *opening(card, f"One row is one {card['unit']} at one date."),
         "## Trained and judged on",
         f"Trained on {train['rows']:,} rows of {train['units']:,} {card['unit']}s from {train['from']} to {train['to']}, "
         f"{train['positives']:,} of the rows with the outcome.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from training.card import opening
+
 #: How a figure is called on the page.
 FIGURES: Mapping[str, str] = {
     "rmse": "error (RMSE)", "mae": "mean absolute error", "r2": "share of the variance explained", "auc": "AUC",
@@ -18,16 +20,7 @@ def markdown(card: Mapping[str, Any]) -> str:
     """Return the card as a page of text."""
     groups, interval = card["groups"], card["interval"]
     lines = [
-        f"# {card['title']}",
-        "",
-        f"Answers: {card['says']}, {card['horizon']}. One row is one student, read from a flat file.",
-        "",
-        f"**{card['honest']}**",
-        "",
-        "## For and not for",
-        "For people who know the student, to decide whom to talk to first. Nothing is decided by it.",
-        "Not for: " + "; ".join(card["out_of_scope"]) + ".",
-        "",
+        *opening(card, "One row is one student, read from a flat file."),
         "## Trained and judged on",
         f"Trained on {card['train']['rows']:,} rows, judged on {card['test']['rows']:,}: {card['judged_on']}",
         f"{card['unlabelled']:,} rows had no outcome and taught nothing.",

@@ -151,7 +151,7 @@ def train(
         Refused: the records cannot be split in time at ``test_from``, or lack a table that a target is made of.
 
     """
-    settings = _with_days(settings or Training(), records)
+    settings = with_days(settings or Training(), records)
     names = targets or [name for name in TARGETS if not _lacking(records, name)]
     _refuse_impossible(records, names)
     catalog = catalog.within(frozenset(records.parts))
@@ -186,12 +186,12 @@ def _rows(
     catalog: Catalog, memo: Memo,
 ) -> tuple[FeatureTable, pl.DataFrame, pl.DataFrame, pl.DataFrame]:  # fmt: skip
     """Return features, keys, labels and terms: every term up to the test, on the days that it is needed for."""
-    terms = _terms(records)
+    terms = terms_of(records)
     if test_from is not None:
         first = terms.filter(pl.col("starts_on") >= test_from)["starts_on"].min()
         terms = terms.filter(pl.col("starts_on") <= first) if first is not None else terms
     days = sorted({*settings.days, *settings.judged_days})
-    cohort = _sampled(_on_record(records, on_days_of_term(records, days, target.unit, terms["term_id"].to_list())), settings)
+    cohort = sampled(_on_record(records, on_days_of_term(records, days, target.unit, terms["term_id"].to_list())), settings)
     table = build(records, cohort, catalog, memo=memo)
     sections = records.labels("sections").select("section_id", "course_id").collect().unique("section_id")
     stays = records.labels("enrolments").select("enrolment_id", "term_id").unique("enrolment_id").collect()
@@ -212,7 +212,7 @@ def _on_record(records: SchoolRecords, cohort: Cohort) -> Cohort:
     return Cohort(cohort.frame.filter(pl.col("as_of") <= through), cohort.unit) if through is not None else cohort
 
 
-def _sampled(cohort: Cohort, settings: Training) -> Cohort:
+def sampled(cohort: Cohort, settings: Training) -> Cohort:
     """Return all rows, or where there are too many those of a share of the classes, whole: norms are measured on them."""
     share = settings.most_rows / max(len(cohort), 1)
     if share >= 1:
@@ -226,15 +226,15 @@ def _sampled(cohort: Cohort, settings: Training) -> Cohort:
 _PARTS = 10_000
 
 
-def _terms(records: SchoolRecords) -> pl.DataFrame:
+def terms_of(records: SchoolRecords) -> pl.DataFrame:
     """Return the terms that stays belong to, in order: of a year, its semesters and its periods, one kind."""
     used = records.labels("enrolments").select("term_id").unique()
     return records.labels("terms").join(used, on="term_id", how="semi").collect().unique("term_id").sort("starts_on", "term_id")
 
 
-def _with_days(settings: Training, records: SchoolRecords) -> Training:
+def with_days(settings: Training, records: SchoolRecords) -> Training:
     """Return the settings with as-of points that suit the terms that stays belong to."""
-    days, judged = DAYS_OF["school_year" in _terms(records)["kind"]]
+    days, judged = DAYS_OF["school_year" in terms_of(records)["kind"]]
     return replace(settings, days=settings.days or days, judged_days=settings.judged_days or judged)
 
 
@@ -504,7 +504,7 @@ def _card(
         "says": target.says,
         "unit": target.unit,
         "horizon": target.horizon,
-        "earlier": "years" if "school_year" in _terms(run.records)["kind"] else "courses",
+        "earlier": "years" if "school_year" in terms_of(run.records)["kind"] else "courses",
         "decision_support_only": True,
         "out_of_scope": list(card.OUT_OF_SCOPE),
         "honest": card.HONEST,

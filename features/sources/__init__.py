@@ -71,6 +71,8 @@ _BESIDE = (".csv", ".parquet", *ENDINGS)
 def read(source: str, path: Path, settings: object, tenant: str = "default", mapping: Path | None = None) -> Reading:
     """Read an export in the named format, with a mapping for what the school names its own way.
 
+    A calendar that was not sent is made of the attendance.
+
     Raises:
         Refused: the export cannot be taken, or the format takes no mapping.
 
@@ -79,7 +81,10 @@ def read(source: str, path: Path, settings: object, tenant: str = "default", map
     if mapping is not None and not SOURCES[source].maps:
         raise Refused([Problem("no_mapping", mapping.name, f"the source {source} takes no mapping: its columns are fixed",
                                "Leave --mapping out.", file=mapping.name)])  # fmt: skip
-    return replace(SOURCES[source].read(path, settings, tenant, *told), digest=digest(source, path, settings, mapping))
+    reading = SOURCES[source].read(path, settings, tenant, *told)
+    whole, made = tables.with_calendar(reading.tables, tenant)
+    notes = (*reading.notes, *made)
+    return replace(reading, tables=whole, notes=notes, digest=digest(source, path, settings, mapping))
 
 
 def identifiers(source: str, path: Path, settings: object) -> pl.DataFrame | None:

@@ -58,8 +58,7 @@ def read(path: Path, settings: Tables, tenant: str = "default", mapping: Path | 
     mappings = mappings_of.read(mapping) if mapping else None
     with opened(path) as folder:
         parts = _read(folder, mappings, [path.parent], tenant)
-    tables, notes = with_calendar(parts.tables, tenant)
-    return Reading(tables, parts.accounts, parts.problems, parts.quarantine, notes=notes)
+    return Reading(parts.tables, parts.accounts, parts.problems, parts.quarantine)
 
 
 def identifiers(path: Path, settings: Tables) -> pl.DataFrame:
@@ -93,7 +92,7 @@ def _read(path: Path, mappings: Mappings | None, beside: Sequence[Path], tenant:
                 "Put the two beside each other, or take the corrections away.", file=one.name)
         for one in corrections_in(path) if corrected_stem(one).casefold() not in read_here
     ]  # fmt: skip
-    return _complete(found, Known(), tenant, problems, more)
+    return completed(found, more, Known(), tenant, problems)
 
 
 def complete(
@@ -121,12 +120,12 @@ def complete(
         Refused: a file cannot be read, or lacks a column, with every such problem.
 
     """
-    return _complete(companions.find(folder, mappings, taken, beside), known, tenant, [], doors.find(folder))
+    return completed(companions.find(folder, mappings, taken, beside), doors.find(folder), known, tenant)
 
 
-def _complete(found: Companions, known: Known, tenant: str, problems: list[Problem], more: doors.Doors) -> Parts:
-    """Read and check companions and files of JSON; what is wrong with any file is told beside ``problems``."""
-    problems += more.problems(found.tables)
+def completed(found: Companions, more: doors.Doors, known: Known, tenant: str, problems: Sequence[Problem] = ()) -> Parts:
+    """Do the same with companions and files of JSON that are found; what is wrong with any is told after ``problems``."""
+    problems = [*problems, *more.problems(found.tables)]
     frames: dict[str, list[Given | Maker]] = {}
     for makers in (companions.makers(found, known), more.makers(known)):
         for name, made in makers.items():

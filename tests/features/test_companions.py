@@ -21,7 +21,6 @@ from features.sources.tables import Parts, Tables, school_days
 from features.validation import Reading
 
 ROOT = Path(__file__).resolve().parents[2]
-EDFI = ROOT.parent / "shared" / "data" / "interop" / "edfi"
 
 YEAR = (date(2026, 9, 1), date(2027, 6, 25))
 
@@ -388,8 +387,8 @@ def test_every_ed_fi_mapping_reads_tables_that_there_are() -> None:
 
 
 @pytest.mark.full
-def test_attendance_of_the_ed_fi_sample_is_read_to_the_last_row(tmp_path: Path) -> None:
-    text = (EDFI / "StudentSchoolAttendance.xml").read_text()
+def test_attendance_of_the_ed_fi_sample_is_read_to_the_last_row(edfi_sample: Path, tmp_path: Path) -> None:
+    text = (edfi_sample / "StudentSchoolAttendance.xml").read_text()
     rows = []
     for event in re.findall(r"<StudentSchoolAttendanceEvent>(.*?)</StudentSchoolAttendanceEvent>", text, re.DOTALL):
         cells = [re.search(f"<{name}>([^<]*)<", event) for name in ("StudentUniqueId", "SchoolId", "EventDate",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import zipfile
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from typing import Any
 import edfi_json
 import polars as pl
 import pytest
-from conftest import ROOT
 from edfi_json import SECTION_ID, descriptor, school, student, write
 
 from features import sources
@@ -308,14 +306,8 @@ def test_beside_another_format_rows_get_its_keys(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def sample() -> list[Path]:
-    folder = ROOT.parent / "shared" / "data" / "interop" / "edfi"
-    if not folder.is_dir():
-        said = "The Ed-Fi sample is not at ../shared/data/interop/edfi, so nothing is tested on it."
-        if os.environ.get("CI"):
-            pytest.fail(said)
-        pytest.skip(said)
-    return sorted(folder.glob("*.xml"))
+def sample(edfi_sample: Path) -> list[Path]:
+    return sorted(edfi_sample.glob("*.xml"))
 
 
 @pytest.mark.full

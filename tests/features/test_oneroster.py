@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -18,7 +19,6 @@ from features.sources.oneroster import OneRoster, binding, read
 from features.validation import Reading
 
 ROOT = Path(__file__).resolve().parents[2]
-REAL = ROOT.parent / "shared" / "data" / "interop" / "oneroster_1p2"
 
 #: Every test reads a bundle or more; the quick run has those that read every source alike.
 pytestmark = pytest.mark.full
@@ -851,8 +851,8 @@ def test_deltas_alone_are_the_beginning_and_that_is_told(tmp_path: Path) -> None
 
 
 @pytest.mark.full
-def test_a_real_bundle_of_deltas_is_read() -> None:
-    made = read(REAL, OneRoster())
+def test_a_real_bundle_of_deltas_is_read(roster_sample: Path) -> None:
+    made = read(roster_sample, OneRoster())
     assert made.problems == ()
     assert made.tables["students"]["student_id"].to_list() == ["USER_0"]
     stay = only(made.tables["enrolments"], student_id="USER_0")
@@ -885,3 +885,18 @@ def test_a_manifest_that_leaves_a_mode_empty_means_that_the_file_is_absent(tmp_p
     found = read(folder, OneRoster())
     assert found.problems == ()
     assert any("says nothing of file.scoreScales" in note for note in found.notes)
+
+
+def test_a_file_of_events_is_read_where_it_is_all_that_lies_beside_an_export_and_others_are_named(tmp_path: Path) -> None:
+    folder = export.write(tmp_path, beside=False)
+    one = export.activity().row(0, named=True)
+    said = {"id": "urn:uuid:1", "type": "NavigationEvent", "action": "NavigatedTo", "eventTime": f"{one['on']}T10:15:00.000Z",
+            "actor": {"id": one["student_id"], "type": "Person"}, "object": {"id": "p", "type": "WebPage"},
+            "group": {"id": one["section_id"], "type": "CourseSection"}}  # fmt: skip
+    (folder / "events.jsonl").write_text(json.dumps(said))
+    (folder / "diary.json").write_text('{"a": 1}')
+    found = read(folder, OneRoster())
+    assert found.problems == ()
+    assert found.tables["activity"].select("student_id", "section_id").rows() == [(one["student_id"], one["section_id"])]
+    assert {account.file for account in found.accounts} >= {"events.jsonl"}
+    assert any("diary.json" in note for note in found.notes)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import flat_files
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from test_documents import run as shell
+from test_documents import until_ready
 
 from homeroom.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-UCI = ROOT.parent / "shared" / "data" / "uci_student_performance"
 PAGE = (ROOT / "docs" / "tabular.md").read_text()
 
 
@@ -110,30 +107,12 @@ def block(name: str) -> str:
     return found.group(1)
 
 
-def shell(script: str, folder: Path) -> str:
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
-
-
-def until_ready(port: str) -> None:
-    for _ in range(240):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.5)
-    pytest.fail("the server was not ready after two minutes")
-
-
 @pytest.mark.full
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(not UCI.is_dir() and not os.environ.get("CI"), reason="the data are not at ../shared/data")
-def test_the_page_works_as_written(tmp_path: Path) -> None:
+def test_the_page_works_as_written(pupils: Path, tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
     (tmp_path / "docs").symlink_to(ROOT / "docs")
-    shutil.copy(UCI / "student-mat.csv", tmp_path)
+    shutil.copy(pupils / "student-mat.csv", tmp_path)
     said = shell(block("train"), tmp_path)
     assert "395 rows read = 395 kept + 0 set aside" in said
     assert "gate passed" in said

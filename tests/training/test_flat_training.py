@@ -213,10 +213,7 @@ def test_intervals_hold_about_as_many_as_they_are_meant_to() -> None:
     assert result("regression").model.card["interval"]["coverage"] == pytest.approx(0.8, abs=0.1)
 
 
-UCI = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "uci_student_performance"
-
-
-@pytest.mark.skipif(not UCI.is_dir(), reason="the data of Cortez and Silva are not at ../shared/data")
+@pytest.mark.usefixtures("pupils")
 @pytest.mark.parametrize(("subject", "setup"), [("mathematics", "A"), ("mathematics", "B"), ("portuguese", "A")])
 def test_the_published_error_is_beaten_without_a_demographic(subject: str, setup: str) -> None:
     """One run of the paper's twenty, in the set-ups where a single run tells."""

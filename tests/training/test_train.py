@@ -21,7 +21,7 @@ from features.standard import STANDARD
 from training import train as story
 from training.baselines import BASELINES
 from training.targets import TARGETS
-from training.train import PARAMETERS_OF, Result, Training, _on_record, _rows, _sampled, train
+from training.train import PARAMETERS_OF, Result, Training, _on_record, _rows, sampled, train
 
 EVERY = pytest.mark.parametrize("name", COURSE_TARGETS)
 
@@ -150,33 +150,33 @@ DAY = date(2025, 10, 1)
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_where_there_are_too_many_rows_a_share_of_the_classes_is_learned_from_and_each_is_whole(share: float) -> None:
     cohort = classes(200)
-    some = _sampled(cohort, Training(most_rows=round(share * len(cohort))))
+    some = sampled(cohort, Training(most_rows=round(share * len(cohort))))
     assert len(some) == pytest.approx(share * len(cohort), rel=0.35)
     chosen = set(some.frame["peers"])
     assert some.frame.equals(cohort.frame.filter(pl.col("peers").is_in(list(chosen)))), "whole, on every day, in order"
-    assert some.frame.equals(_sampled(cohort, Training(most_rows=round(share * len(cohort)))).frame)
+    assert some.frame.equals(sampled(cohort, Training(most_rows=round(share * len(cohort)))).frame)
     assert some.unit == cohort.unit
-    few = _sampled(cohort, Training(most_rows=round(share * len(cohort) / 2)))
+    few = sampled(cohort, Training(most_rows=round(share * len(cohort) / 2)))
     assert set(few.frame["peers"]) < chosen, "a smaller share is a part of the larger"
 
 
 def test_where_there_are_not_too_many_rows_all_are_learned_from() -> None:
     cohort = classes(3)
     for most in (len(cohort), len(cohort) + 1):
-        assert _sampled(cohort, Training(most_rows=most)) is cohort
+        assert sampled(cohort, Training(most_rows=most)) is cohort
     nobody = Cohort(cohort.frame.clear(), cohort.unit)
-    assert _sampled(nobody, Training(most_rows=0)).frame.is_empty()
+    assert sampled(nobody, Training(most_rows=0)).frame.is_empty()
 
 
 def test_rows_without_a_group_are_chosen_or_left_together() -> None:
     cohort = classes(10)
     alone = Cohort(cohort.frame.with_columns(peers=pl.lit(None, pl.String)), cohort.unit)
-    assert len(_sampled(alone, Training(most_rows=1))) in (0, len(alone))
+    assert len(sampled(alone, Training(most_rows=1))) in (0, len(alone))
 
 
 def test_what_is_left_of_the_classes_is_placed_as_in_the_whole(school: SchoolRecords) -> None:
     whole = on_dates(school, [date(2026, 3, 2), example_school.TODAY], "section")
-    sizes = {size: _sampled(whole, Training(most_rows=size)) for size in range(1, len(whole))}
+    sizes = {size: sampled(whole, Training(most_rows=size)) for size in range(1, len(whole))}
     some = next(one for one in sizes.values() if 0 < len(one) < len(whole))
     chosen = pl.Series(list(set(some.frame["peers"])))
     everything = build(school, whole, STANDARD).frame.filter(pl.col("peers").is_in(chosen.implode()))

@@ -17,7 +17,7 @@ from features.problems import Problem, Refused
 from features.quarantine import corrected_stem
 from features.sources import companions, doors
 from features.sources.companions import Known
-from features.sources.tables import complete
+from features.sources.tables import completed
 from features.validation import Reading, strays
 
 #: What an export must hold for there to be anybody to look at, and the table that it gives.
@@ -50,13 +50,14 @@ def read(path: Path, settings: EdFi, tenant: str = "default", mapping: Path | No
         problems = [one for one in strays(folder) if corrected_stem(Path(one.file)).casefold() not in found.stems]
         known, parts = Known(), None
         try:
-            given = found.tables | companions.find(folder, mappings, beside=beside).tables
+            there = companions.find(folder, mappings, beside=beside)
+            given = found.tables | there.tables
             problems += [
                 Problem("missing_file", name, "this file is not in the folder", f"Send the resource as {name}.", file=name)
                 for table, name in REQUIRED.items() if table not in given
             ]  # fmt: skip
             known = doors.with_identifiers(known, found)
-            parts = complete(folder, mappings, known, tenant, beside=beside)
+            parts = completed(there, found, known, tenant)
         except Refused as refused:
             problems += refused.problems
         if problems or parts is None:

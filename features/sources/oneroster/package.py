@@ -66,11 +66,6 @@ class Package:
     notes: tuple[str, ...] = ()
     dated: date | None = None
 
-    @property
-    def first_is_delta(self) -> bool:
-        """Whether it holds changes only."""
-        return bool(self.files) and all(one.mode == "delta" for one in self.files.values())
-
     def file(self, name: str) -> str:
         """Return the name by which problems and accounts speak of a file."""
         return f"{self.name}/{name}" if self.name else name

@@ -22,12 +22,12 @@ from features.archive import opened
 from features.mapping import Mappings
 from features.problems import Problem
 from features.records import with_versions
-from features.sources import companions
+from features.sources import companions, doors
 from features.sources.companions import Known
 from features.sources.oneroster import classes, gradebook, package, people, rows, who
 from features.sources.oneroster.binding import FILES
 from features.sources.oneroster.rows import PLACE, STAMP, State
-from features.sources.tables import Parts, complete, with_calendar
+from features.sources.tables import Parts, completed
 from features.tables import TABLES
 from features.validation import Account, Reading
 
@@ -70,19 +70,16 @@ def read(path: Path, settings: OneRoster, tenant: str = "default", mapping: Path
             mappings = elsewhere
             own = _OWN if place == inside or package.holds(place) else ()
             beside = [inside, *outside]
-            there = companions.find(place, here, own, beside)
+            there, documents = companions.find(place, here, own, beside), doors.find(place)
             if place == inside:
-                found.notes.extend(
-                    f"{one.name} is no file of the binding and no table: it is not read." for one in there.strangers
-                )
-            if not there.files:
+                strangers = (*there.strangers, *documents.strangers)
+                found.notes.extend(f"{one.name} is no file of the binding and no table: it is not read." for one in strangers)
+            if not there.files and not documents.tables:
                 continue
-            more = complete(place, here, replace(found.known, tables=parts.tables), tenant, own, beside)
+            more = completed(there, documents, replace(found.known, tables=parts.tables), tenant)
             parts = Parts(more.tables, (*parts.accounts, *more.accounts), (*parts.problems, *more.problems),
                           {**parts.quarantine, **more.quarantine})  # fmt: skip
-    tables, made = with_calendar(parts.tables, tenant)
-    notes = tuple(dict.fromkeys([*found.notes, *made]))
-    return Reading(tables, parts.accounts, parts.problems, parts.quarantine, notes=notes)
+    return Reading(parts.tables, parts.accounts, parts.problems, parts.quarantine, notes=tuple(dict.fromkeys(found.notes)))
 
 
 def identifiers(path: Path, settings: OneRoster) -> pl.DataFrame:
