@@ -211,7 +211,7 @@ def check(settings: Settings, say: Say, source: str, path: Path, mapping: Path |
         return
     from features.records import SchoolRecords
     from training.abilities import abilities
-    from training.train import Training
+    from training.run import Training
 
     with say.progress("reading") as step:
         step(source)
@@ -347,8 +347,9 @@ def train(
         flat.train(settings, say, path, mapping, _store(settings), _registry(settings))
         return
     from training import train as training
+    from training.run import Training
 
-    told = settings.section("train", training.Training)
+    told = settings.section("train", Training)
     records, source_told = _records(settings, say, source, path, mapping)
     with say.progress("training") as step:
         results = training.train(
@@ -462,7 +463,7 @@ def _score_by_rule(
     from features.problems import NotFound
     from serving.rules import BY, rule_list
     from training.abilities import abilities
-    from training.train import Training
+    from training.run import Training
 
     found = abilities(records, pass_mark, settings.section("train", Training))
     if any(one.ready for ability in found for one in ability.targets):
@@ -596,7 +597,7 @@ def demo(settings: Settings, say: Say, students: int, seed: int, no_serve: bool,
 
     from homeroom.demo import ROWS, curl, prepare, told
     from homeroom.settings import read
-    from training.train import Training
+    from training.run import Training
 
     home, began = settings.home / "demo", time.perf_counter()
     with say.progress("demo") as step:

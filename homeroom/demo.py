@@ -27,8 +27,9 @@ from serving.cases.keys import create_key, list_keys, revoke_key
 from serving.scoring import Scoring
 from serving.store import Store
 from training.registry import Registry
+from training.run import Training
 from training.targets import TARGETS
-from training.train import Result, Training, train
+from training.train import Result, train
 
 Progress = Callable[..., None]
 

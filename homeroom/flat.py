@@ -76,7 +76,7 @@ def features(say: Say, path: Path, mapping: Path, out: Path, store: Store) -> No
 def train(settings: Settings, say: Say, path: Path, mapping: Path, store: Store, registry: Registry) -> None:
     """Train a model of the outcome that the description names, judge it, and register it."""
     from training.flat import train_flat
-    from training.train import Training
+    from training.run import Training
 
     told = settings.section("train", Training)
     found = _kept(_read(path, mapping, labelled=True), say, store)

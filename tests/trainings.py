@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.train import PARAMETERS, Training
+from training.run import PARAMETERS, Training
 
 #: What the large example school has records for; it takes no attendance.
 COURSE_TARGETS = ("dropout", "course_failure", "learning_gap")

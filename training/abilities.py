@@ -26,7 +26,7 @@ from training.indicators import PROGRESS, computable, tables_of
 from training.targets import TARGETS, Target
 
 if TYPE_CHECKING:
-    from training.train import Training
+    from training.run import Training
 
 #: What the tables are called in the exports that schools have: in OneRoster, where it carries them, and in Ed-Fi.
 NAMES: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -142,7 +142,7 @@ def abilities(
             the history of the stay.
 
     """
-    from training.train import Training
+    from training.run import Training
 
     school = _School.of(records, pass_mark, settings or Training())
     found = {name: _lesson(school, target, (carried or {}).get(name)) for name, target in TARGETS.items()}
@@ -213,7 +213,7 @@ class _School:
 
     @classmethod
     def of(cls, records: SchoolRecords, pass_mark: float, settings: Training) -> _School:
-        from training.train import terms_of, with_days
+        from training.run import terms_of, with_days
 
         return cls(records, with_days(settings, records), terms_of(records), records.data_through(date.max), pass_mark)
 
@@ -241,7 +241,7 @@ class _Asked:
     @classmethod
     def of(cls, school: _School, target: Target, most: int) -> _Asked:
         """Look at about so many rows at most."""
-        from training.train import sampled
+        from training.run import sampled
 
         all_rows = _rows(school.records, target.unit, len(school.days))
         share = min(1.0, most / max(all_rows, 1))

@@ -25,8 +25,8 @@ from training.calibrate import Calibration, Pattern
 from training.flat_model import FlatModel, Spread
 from training.linear import Softmax, middles
 from training.registry import Registry
+from training.run import Training
 from training.targets import TARGETS
-from training.train import Training
 from training.trained import Population
 
 Floats = npt.NDArray[np.float64]
@@ -104,7 +104,7 @@ def train_flat(
 
     Args:
         table: its rows; those without an outcome teach and judge nothing.
-        settings: ``capacity``, ``bootstrap_draws`` and ``seed`` are heeded; see :class:`~training.train.Training`.
+        settings: ``capacity``, ``bootstrap_draws`` and ``seed`` are heeded; see :class:`~training.run.Training`.
         registry: where the candidate is kept; without one, nothing is registered.
         left_out: columns of the file that the description does not name, for the card.
         digest: what names the file.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,77 +13,24 @@ import numpy.typing as npt
 import polars as pl
 
 from features.catalog import Catalog
-from features.cohort import on_days_of_term
-from features.pipeline import FeatureTable, Memo, build
+from features.pipeline import Memo
 from features.problems import Problem, Refused
-from features.records import Cohort, SchoolRecords, digest_of
+from features.records import SchoolRecords, digest_of
 from features.standard import STANDARD
 from features.tables import TABLES
 from training import calibrate, card, evaluate, splits
-from training.baselines import BASELINES, Sample
+from training.baselines import BASELINES
+from training.expected import Expected
 from training.indicators import PROGRESS, tables_of
 from training.model import Trees
 from training.registry import Registry
-from training.splits import Split
-from training.targets import TARGETS, Target
-from training.trained import Expected, Population, TrainedModel
+from training.run import Run, Training, rows_of, shuffled, terms_of, with_days
+from training.targets import TARGETS
+from training.trained import Population, TrainedModel
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
 Progress = Callable[[str], None]
-
-#: LightGBM's parameters: shallow, slow and many trees, with few inputs and random thresholds (``extra_trees``), so that
-#: no single course's habits win. Leaving one course out within the training term chose them, not the test.
-PARAMETERS: Mapping[str, Any] = {
-    "learning_rate": 0.04,
-    "num_leaves": 15,
-    "max_depth": 5,
-    "min_child_samples": 100,
-    "feature_fraction": 0.3,
-    "bagging_fraction": 0.7,
-    "bagging_freq": 1,
-    "lambda_l2": 20.0,
-    "extra_trees": True,
-    "seed": 7,
-}
-
-#: What differs for one target: where more is known, larger trees help.
-PARAMETERS_OF: Mapping[str, Mapping[str, Any]] = {
-    "course_failure": {"learning_rate": 0.05, "num_leaves": 31, "min_child_samples": 50, "feature_fraction": 0.5,
-                       "feature_fraction_bynode": 0.5},
-}  # fmt: skip
-
-
-#: As-of points to learn on and to be judged on. A course from its first day; a school year from two weeks on, judged
-#: from the day after 1 October, when it is known who came back.
-DAYS_OF: Mapping[bool, tuple[tuple[int, ...], tuple[int, ...]]] = {
-    False: (tuple(range(0, 113, 14)), (0, 14, 28, 56, 84, 112)),
-    True: ((14, 42, 70, 98, 154, 210), (42, 98, 154, 210)),
-}
-
-
-@dataclass(frozen=True)
-class Training:
-    """Settings of training.
-
-    ``days``: as-of points after a term's start on which the model learns, one model for all. ``judged_days``: those
-    on which it is judged. Left empty, they are those of :data:`DAYS_OF`, by the kind of term that stays belong to.
-    ``most_rows``: above this, a share of the classes stands for all, each of them whole. ``capacity``: share of the
-    students of a day that a school can look at. ``norms_hidden``: share of training rows whose place in the class is
-    hidden, so that its absence is learned.
-    """
-
-    days: tuple[int, ...] = ()
-    judged_days: tuple[int, ...] = ()
-    most_rows: int = 250_000
-    capacity: float = 0.10
-    folds: int = 3
-    trees: int = 250
-    norms_hidden: float = 0.07
-    bootstrap_draws: int = 500
-    seed: int = 7
-    parameters: Mapping[str, Any] = field(default_factory=lambda: dict(PARAMETERS))
-
 
 @dataclass(frozen=True)
 class Result:
@@ -162,9 +108,9 @@ def train(
         started = time.perf_counter()
         target = TARGETS[name]
         progress(f"{name}: features")
-        table, keys, labels, terms = _rows(records, target, settings, test_from, pass_mark, catalog, memo)
+        table, keys, labels, terms = rows_of(records, target, settings, test_from, pass_mark, catalog, memo)
         if shuffle_labels:
-            labels = _shuffled(labels, keys, settings.seed)
+            labels = shuffled(labels, keys, settings.seed)
         judged = keys["day"].is_in(settings.judged_days).to_numpy()
         try:
             split = splits.by_time(keys, labels, terms, test_from, settings.folds, judged)
@@ -174,68 +120,11 @@ def train(
             refused += why.problems
             left_out(name, why)
             continue
-        run = _Run.of(records, target, settings, table, keys, labels, split)
+        run = Run.of(records, target, settings, table, keys, labels, split)
         results.append(_one(run, registry, progress, started))
     if not results:
         raise Refused(refused, "Nothing can be learned from these records")
     return results
-
-
-def _rows(
-    records: SchoolRecords, target: Target, settings: Training, test_from: date | None, pass_mark: float,
-    catalog: Catalog, memo: Memo,
-) -> tuple[FeatureTable, pl.DataFrame, pl.DataFrame, pl.DataFrame]:  # fmt: skip
-    """Return features, keys, labels and terms: every term up to the test, on the days that it is needed for."""
-    terms = terms_of(records)
-    if test_from is not None:
-        first = terms.filter(pl.col("starts_on") >= test_from)["starts_on"].min()
-        terms = terms.filter(pl.col("starts_on") <= first) if first is not None else terms
-    days = sorted({*settings.days, *settings.judged_days})
-    cohort = sampled(_on_record(records, on_days_of_term(records, days, target.unit, terms["term_id"].to_list())), settings)
-    table = build(records, cohort, catalog, memo=memo)
-    sections = records.labels("sections").select("section_id", "course_id").collect().unique("section_id")
-    stays = records.labels("enrolments").select("enrolment_id", "term_id").unique("enrolment_id").collect()
-    stays = stays.join(terms.select("term_id", term_start="starts_on"), on="term_id")
-    keys = (
-        table.keys.join(sections, on="section_id", how="left", maintain_order="left")
-        .join(stays, on="enrolment_id", how="left", maintain_order="left")
-        # A stay of many classes has no course of its own: its year group stands for it.
-        .with_columns(pl.coalesce("course_id", "peers").alias("course_id"))
-        .with_columns((pl.col("as_of") - pl.col("term_start")).dt.total_days().alias("day"))
-    )
-    return table, keys, target.labels(records, cohort, pass_mark), terms
-
-
-def _on_record(records: SchoolRecords, cohort: Cohort) -> Cohort:
-    """Return the rows whose date the records reach: of a term under way, nothing is known of its later days."""
-    through = records.data_through(date.max)
-    return Cohort(cohort.frame.filter(pl.col("as_of") <= through), cohort.unit) if through is not None else cohort
-
-
-def sampled(cohort: Cohort, settings: Training) -> Cohort:
-    """Return all rows, or where there are too many those of a share of the classes, whole: norms are measured on them."""
-    share = settings.most_rows / max(len(cohort), 1)
-    if share >= 1:
-        return cohort
-    # A class of this year is another than last year's: the share is one of classes, not of teachers or rooms.
-    chosen = splits.fold_of(cohort.frame["peers"].fill_null(""), _PARTS, "sample") < share * _PARTS
-    return Cohort(cohort.frame.filter(pl.Series(chosen)), cohort.unit)
-
-
-#: Into how many parts classes are cut to choose a share of them.
-_PARTS = 10_000
-
-
-def terms_of(records: SchoolRecords) -> pl.DataFrame:
-    """Return the terms that stays belong to, in order: of a year, its semesters and its periods, one kind."""
-    used = records.labels("enrolments").select("term_id").unique()
-    return records.labels("terms").join(used, on="term_id", how="semi").collect().unique("term_id").sort("starts_on", "term_id")
-
-
-def with_days(settings: Training, records: SchoolRecords) -> Training:
-    """Return the settings with as-of points that suit the terms that stays belong to."""
-    days, judged = DAYS_OF["school_year" in terms_of(records)["kind"]]
-    return replace(settings, days=settings.days or days, judged_days=settings.judged_days or judged)
 
 
 def _refuse_impossible(records: SchoolRecords, targets: Sequence[str]) -> None:
@@ -256,66 +145,6 @@ def _lacking(records: SchoolRecords, target: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """What one target is learned from: the rows, who teaches, who is held apart to calibrate and gate, and who judges."""
-
-    records: SchoolRecords
-    target: Target
-    settings: Training
-    table: FeatureTable
-    keys: pl.DataFrame
-    split: Split
-    label: npt.NDArray[np.int8]
-    value: Floats
-    day: npt.NDArray[Any]
-    units: npt.NDArray[Any]
-    tie: Floats
-    learned: Floats
-    fit: Rows
-    held: Rows
-    test: Rows
-
-    @classmethod
-    def of(
-        cls, records: SchoolRecords, target: Target, settings: Training, table: FeatureTable, keys: pl.DataFrame,
-        labels: pl.DataFrame, split: Split,
-    ) -> _Run:  # fmt: skip
-        """Return the run with its rows told apart."""
-        day = keys["day"].to_numpy()
-        judged = np.isin(day, settings.judged_days)
-        units = keys.select(pl.concat_str("student_id", pl.col("section_id").fill_null(""), separator="|")).to_series()
-        return cls(
-            records, target, settings, table, keys, split,
-            labels["label"].fill_null(0).to_numpy().astype(np.int8), labels["value"].fill_null(0.0).to_numpy(),
-            day, units.to_numpy(), evaluate.ties(units.to_list()), _hide_norms(table, keys, settings),
-            split.fit & np.isin(day, settings.days),
-            # Rows that calibrate and gate are seen by models that did not see the student.
-            (split.fit if split.calibrate is None else split.calibrate) & judged,
-            split.test & judged,
-        )  # fmt: skip
-
-    @cached_property
-    def matrix(self) -> Floats:
-        """The inputs as they are scored; ``learned`` has the place in the class hidden in some rows."""
-        return self.table.matrix()
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """LightGBM's parameters for this target."""
-        return {**self.settings.parameters, **PARAMETERS_OF.get(self.target.name, {})}
-
-    def trees(self, rows: Rows, what: npt.NDArray[Any], objective: str) -> Trees:
-        """Fit trees on some rows."""
-        inputs, parameters = self.table.catalog.inputs, {"objective": objective, **self.parameters}
-        return Trees.fit(self.learned[rows], what[rows], inputs, parameters, self.settings.trees)
-
-    def sample(self, rows: Rows) -> Sample:
-        """Return rows as a baseline takes them."""
-        part = self.table.frame.with_columns(self.keys["course_id"]).filter(pl.Series(rows))
-        return Sample(part, self.matrix[rows], self.label[rows])
-
-
-@dataclass(frozen=True)
 class _Judgement:
     """How the model and the baselines did: on the test, and at the gate."""
 
@@ -331,12 +160,12 @@ class _Judgement:
         return all(one.beaten for one in self.gains)
 
 
-def _one(run: _Run, registry: Registry | None, progress: Progress, started: float) -> Result:
+def _one(run: Run, registry: Registry | None, progress: Progress, started: float) -> Result:
     """Tell the story of one target from the rows to a registered candidate."""
     ready = time.perf_counter()
     progress(f"{run.target.name}: fitting")
-    trees = run.trees(run.fit, run.label, "binary")
-    seen = _unseen(run, trees, lambda rows: run.trees(rows, run.label, "binary"))
+    trees = run.fitted(run.fit)
+    seen = _unseen(run, trees, run.fitted)
     calibration = calibrate.fit(seen[run.held], run.label[run.held], run.units[run.held].tolist())
     expected = _expected(run) if run.target.with_value else None
     fitted = time.perf_counter()
@@ -367,7 +196,7 @@ def _one(run: _Run, registry: Registry | None, progress: Progress, started: floa
     )  # fmt: skip
 
 
-def _unseen(run: _Run, trees: Trees, fitted: Callable[[Rows], Trees]) -> Floats:
+def _unseen(run: Run, trees: Trees, fitted: Callable[[Rows], Trees]) -> Floats:
     """Return predictions for the held rows by models that did not see their students."""
     seen = np.zeros(len(run.label))
     if not run.split.cross_fitted:
@@ -380,14 +209,14 @@ def _unseen(run: _Run, trees: Trees, fitted: Callable[[Rows], Trees]) -> Floats:
     return seen
 
 
-def _expected(run: _Run) -> Expected:
+def _expected(run: Run) -> Expected:
     """Return the model of the number that comes with the label, with its interval."""
     trees = run.trees(run.fit, run.value, "regression")
     seen = _unseen(run, trees, lambda rows: run.trees(rows, run.value, "regression"))
     return Expected.of(trees, np.clip(seen[run.held], 0, 1), run.value[run.held])
 
 
-def _judge(run: _Run, trees: Trees, calibration: calibrate.Calibration, seen: Floats) -> _Judgement:
+def _judge(run: Run, trees: Trees, calibration: calibrate.Calibration, seen: Floats) -> _Judgement:
     """Measure the model on the test, and against the baselines on held rows: the gate must not use the test."""
     label, day, tie = run.label[run.test], run.day[run.test], run.tie[run.test]
     capacity = run.settings.capacity
@@ -407,7 +236,7 @@ def _judge(run: _Run, trees: Trees, calibration: calibrate.Calibration, seen: Fl
     return _Judgement(evaluate.measure(raw, label, day, tie, capacity, chance), by_day, against, gains, chance)
 
 
-def _baselines(run: _Run) -> tuple[dict[str, Floats], dict[str, Floats]]:
+def _baselines(run: Run) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Return each baseline's scores of the held rows, by one that did not see the student, and of the test rows."""
     teaching = run.fit & np.isin(run.day, run.settings.judged_days)
     held, test = run.sample(run.held), run.sample(run.test)
@@ -429,27 +258,7 @@ def _baselines(run: _Run) -> tuple[dict[str, Floats], dict[str, Floats]]:
     return at_gate, at_test
 
 
-def _hide_norms(table: FeatureTable, keys: pl.DataFrame, settings: Training) -> Floats:
-    """Return the inputs with the place in the class hidden in some rows: a request may come without classmates."""
-    matrix = table.matrix().copy()
-    relative = [at for at, name in enumerate(table.catalog.inputs) if table.catalog[name].kind == "relative"]
-    hidden = np.random.default_rng(settings.seed).random(keys.height) < settings.norms_hidden
-    matrix[np.ix_(hidden, relative)] = np.nan
-    return matrix
-
-
-def _shuffled(labels: pl.DataFrame, keys: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Return labels with outcomes exchanged among the students of a day, who knew what when left in place."""
-    rng = np.random.default_rng(seed)
-    label = labels["label"].to_numpy().copy()
-    for rows in keys.with_row_index("at").group_by("as_of", maintain_order=True).agg("at")["at"]:
-        at = rows.to_numpy()
-        at = at[~np.isnan(label[at])]
-        label[at] = label[rng.permutation(at)]
-    return labels.with_columns(pl.Series("label", label, nan_to_null=True).cast(pl.Int8))
-
-
-def _bands(run: _Run, chance: Floats) -> dict[str, float]:
+def _bands(run: Run, chance: Floats) -> dict[str, float]:
     """Return where the bands begin: with the share of students that capacity allows, and where four of five are found."""
     ordered = np.sort(chance[run.label[run.held] == 1])[::-1]
     four_of_five = ordered[min(int(np.ceil(0.8 * len(ordered))) - 1, len(ordered) - 1)]
@@ -457,7 +266,7 @@ def _bands(run: _Run, chance: Floats) -> dict[str, float]:
     return {"check_in_suggested": check_in, "keep_an_eye": float(min(four_of_five, check_in))}
 
 
-def _weights(run: _Run, model: TrainedModel) -> dict[str, float]:
+def _weights(run: Run, model: TrainedModel) -> dict[str, float]:
     """Return each concept's mean absolute contribution over at most 400 test rows."""
     at = np.flatnonzero(run.test)
     at = np.sort(np.random.default_rng(run.settings.seed).choice(at, min(400, len(at)), replace=False))
@@ -469,7 +278,7 @@ def _weights(run: _Run, model: TrainedModel) -> dict[str, float]:
     return weights
 
 
-def _facts(run: _Run, rows: Rows) -> dict[str, Any]:
+def _facts(run: Run, rows: Rows) -> dict[str, Any]:
     part = run.keys.filter(pl.Series(rows))
     return {
         "rows": int(rows.sum()),
@@ -482,7 +291,7 @@ def _facts(run: _Run, rows: Rows) -> dict[str, Any]:
 
 
 def _card(
-    run: _Run, model: TrainedModel, facts: Mapping[str, Any], judgement: _Judgement, weights: Mapping[str, float]
+    run: Run, model: TrainedModel, facts: Mapping[str, Any], judgement: _Judgement, weights: Mapping[str, float]
 ) -> dict[str, Any]:
     target, settings, split = run.target, run.settings, run.split
     if split.cross_fitted:
@@ -558,7 +367,7 @@ def _interval_coverage(model: TrainedModel, chance: Floats, label: npt.NDArray[n
 
 
 def _register(
-    run: _Run, registry: Registry, model: TrainedModel, judgement: _Judgement, weights: Mapping[str, float]
+    run: Run, registry: Registry, model: TrainedModel, judgement: _Judgement, weights: Mapping[str, float]
 ) -> tuple[str, str]:
     from training.plots import draw
 

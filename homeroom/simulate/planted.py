@@ -28,7 +28,8 @@ from homeroom.simulate.world import World
 from homeroom.simulate.years import of_world
 from serving import wording
 from serving.scoring import Risk, feature_tables, score
-from training.train import Training, train
+from training.run import Training
+from training.train import train
 from training.trained import TrainedModel
 
 #: What each planted cause shows in. Last year's absence is left out: what came before is context, never a reason.

@@ -14,7 +14,7 @@ from homeroom import settings
 from homeroom.settings import PLAIN, SECTIONS, Settings, read
 from serving.contract import ServeSettings
 from serving.scoring import Scoring
-from training.train import PARAMETERS, Training
+from training.run import PARAMETERS, Training
 
 
 def write(home: Path, text: str) -> Path:

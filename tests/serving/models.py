@@ -30,8 +30,9 @@ from serving.scoring import Risk
 from serving.store import Store
 from training import train as story
 from training.flat_model import FlatModel
+from training.run import PARAMETERS, Training
 from training.targets import TARGETS
-from training.train import PARAMETERS, Training, train
+from training.train import train
 from training.trained import TrainedModel
 
 TODAY = oulad_school.TODAY

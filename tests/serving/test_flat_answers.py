@@ -20,7 +20,7 @@ from serving.answers import AUDIENCES, WITH_NUMBERS
 from serving.contract import SCORE_EXAMPLE, NoModel
 from training.flat import train_flat
 from training.flat_model import FlatModel
-from training.train import Training
+from training.run import Training
 
 pytestmark = pytest.mark.full  # all of them need a model
 

@@ -20,9 +20,10 @@ from features.sources.tables import Tables
 from features.standard import STANDARD
 from features.tables import TABLES
 from training.abilities import LEAST_IN_GROUP, NAMES, Ability, abilities, named
+from training.run import Training
 from training.splits import LEAST_OF_EACH
 from training.targets import TARGETS
-from training.train import Training, train
+from training.train import train
 
 Frames = Mapping[str, pl.DataFrame]
 

@@ -17,7 +17,7 @@ from features.problems import NotFound, Refused
 from training.flat import FlatResult, train_flat
 from training.flat_judgement import FLAT_BASELINES
 from training.flat_model import FlatModel
-from training.train import Training
+from training.run import Training
 
 pytestmark = pytest.mark.full  # all of them train
 

@@ -20,8 +20,9 @@ from features.records import Cohort, SchoolRecords
 from features.standard import STANDARD
 from training import train as story
 from training.baselines import BASELINES
+from training.run import PARAMETERS_OF, Training, on_record, rows_of, sampled
 from training.targets import TARGETS
-from training.train import PARAMETERS_OF, Result, Training, _on_record, _rows, sampled, train
+from training.train import Result, train
 
 EVERY = pytest.mark.parametrize("name", COURSE_TARGETS)
 
@@ -197,11 +198,11 @@ def test_nothing_is_learned_of_days_that_the_records_do_not_reach() -> None:
     days = [reach - timedelta(days=1), reach, reach + timedelta(days=1), reach + timedelta(days=40)]
     cohort = on_dates(records, days, "section")
     assert set(cohort.frame["as_of"]) == set(days)
-    kept = _on_record(records, cohort)
+    kept = on_record(records, cohort)
     assert kept.frame.equals(cohort.frame.filter(pl.col("as_of") <= reach))
     assert set(kept.frame["as_of"]) == set(days[:2])
     empty = SchoolRecords.from_frames({name: pl.concat(frames[name]).collect() for name in ("enrolments", "terms")})
-    assert _on_record(empty, cohort).frame.equals(cohort.frame), "with nothing on record there is no reach"
+    assert on_record(empty, cohort).frame.equals(cohort.frame), "with nothing on record there is no reach"
 
 
 def test_a_term_under_way_teaches_and_judges_up_to_what_is_known_of_it(large_records: SchoolRecords) -> None:
@@ -211,7 +212,7 @@ def test_a_term_under_way_teaches_and_judges_up_to_what_is_known_of_it(large_rec
     }
     records = SchoolRecords.from_frames(frames)
     settings = replace(QUICK, days=(0, 28, 46, 47, 56), judged_days=(28, 56))
-    table, keys, labels, _ = _rows(records, TARGETS["dropout"], settings, None, 0.5, STANDARD, {})
+    table, keys, labels, _ = rows_of(records, TARGETS["dropout"], settings, None, 0.5, STANDARD, {})
     assert len(table) == keys.height == labels.height
     told = {term: sorted(set(keys.filter(term_id=term)["day"])) for term in ("t2", "t3")}
     assert told == {"t2": [0, 28, 46, 47, 56], "t3": [0, 28, 46]}

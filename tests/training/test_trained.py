@@ -17,9 +17,10 @@ from features.pipeline import FeatureTable
 from features.problems import NotFound, Refused
 from features.records import SchoolRecords
 from features.standard import STANDARD
+from training.expected import Expected
 from training.targets import TARGETS
 from training.train import Result
-from training.trained import Expected, Phase, Population, TrainedModel
+from training.trained import Phase, Population, TrainedModel
 
 EVERY = pytest.mark.parametrize("name", COURSE_TARGETS)
 
