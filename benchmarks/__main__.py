@@ -11,16 +11,20 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from benchmarks import explain, features, planted, request, simulate, tabular, train
+from benchmarks import calibration, explain, fairness, features, monitor, planted, request, simulate, tabular, tracing, train
 
 #: Every benchmark by name.
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "calibration": calibration.run,
     "explain": explain.run,
+    "fairness": fairness.run,
     "features": features.run,
+    "monitor": monitor.run,
     "planted": planted.run,
     "request": request.run,
     "simulate": simulate.run,
     "tabular": tabular.run,
+    "tracing": tracing.run,
     "train": train.run,
 }
 
@@ -32,6 +36,10 @@ def main() -> None:
     parser.add_argument("--oulad", default="../shared/data/oulad", help="the folder with the dataset")
     parser.add_argument("--requests", type=int, default=1000, help="requests to send (request)")
     parser.add_argument("--runs", type=int, default=20, help="runs of cross-validation, of the paper's 20 (tabular)")
+    parser.add_argument("--arrays", default="", help="a folder that keeps what was fitted between runs (calibration)")
+    parser.add_argument("--students", type=int, default=4_000, help="students of the simulated log (tracing)")
+    parser.add_argument("--seeds", type=int, default=20, help="districts to make (monitor)")
+    parser.add_argument("--districts", type=int, default=200, help="districts of each world, a seed each (fairness)")
     told = parser.parse_args()
     for name in BENCHMARKS if told.name == "all" else [told.name]:
         found = BENCHMARKS[name](told)

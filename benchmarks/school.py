@@ -11,11 +11,21 @@ from features.records import SchoolRecords
 from features.sources import oulad, read
 from serving.batch import run
 from serving.store import Store
+from training.governance import Governance, Provenance
+from training.promotion import Approval, SignOff
 from training.registry import Registry
 from training.train import Result, train
 
 #: The day that requests and batches look from: sixteen weeks into the October presentations.
 AS_OF = date(2014, 1, 20)
+
+#: What a promotion takes, said of a folder that goes when the run is over.
+DAY = date(2026, 11, 22)
+GOVERNANCE = Governance(
+    owner="benchmark", licence="CC BY 4.0", legal_basis="public data", contest_contact="benchmark",
+    incident_contact="benchmark", dpia_id="public data", dpia_date=DAY.isoformat(),
+)  # fmt: skip
+SIGNED = (SignOff("data_science", "one", DAY.isoformat()), SignOff("education", "another", DAY.isoformat()))
 
 
 @cache
@@ -37,9 +47,11 @@ def records(path: str) -> SchoolRecords:
 def trained(path: str) -> tuple[Result, ...]:
     """Return models of every target, registered and promoted."""
     registry = Registry(folder() / "models")
-    results = train(records(path), test_from=date(2013, 10, 1), registry=registry)
+    provenance = Provenance(DAY.isoformat(), "oulad", "Open University Learning Analytics Dataset", (), GOVERNANCE)
+    results = train(records(path), test_from=date(2013, 10, 1), registry=registry, provenance=provenance)
     for result in results:
-        registry.promote(result.model.target.name, result.model.version, "benchmark")
+        approval = Approval(DAY, "benchmark", SIGNED, GOVERNANCE, "benchmark")
+        registry.promote(result.model.target.name, result.model.version, approval)
     return tuple(results)
 
 

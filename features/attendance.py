@@ -281,7 +281,7 @@ def missed_first(window: int) -> pl.Expr:
 @derived(concept="attendance", unit="school days", range=(0, 400), higher="concern", grains=("enrolment",),
          name="school days missed so far this year",
          says="has missed {value:.3g} of {school_days:n school day} so far this year", says_other="{value:.3g}",
-         relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+         relative_to="section", model_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def absent_days() -> pl.Expr:
     """School days missed this year, excused or not, parts of days added up."""
     return pl.when(pl.col("school_days") > 0).then(pl.col("missed_points") * OF_ONE)
@@ -297,7 +297,7 @@ def absent_days_lately(window: int) -> pl.Expr:
 @derived(concept="attendance", unit="school days", range=(0, 45), higher="concern", grains=("enrolment",), windows=(20,),
          name="school days missed of the first {window}",
          says="missed {value:.3g} of the first {school_days_first_{window}d:n school day} this year", says_other="{value:.3g}",
-         relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def absent_days_first(window: int) -> pl.Expr:
     """School days missed among the first: known once they are over, and telling of the whole year (Olson 2014)."""
     return pl.when(pl.col(f"school_days_first_{window}d") > 0).then(pl.col(f"missed_points_first_{window}d") * OF_ONE)
@@ -307,7 +307,7 @@ def absent_days_first(window: int) -> pl.Expr:
          name="share of school days missed so far this year",
          says="has missed {absent_days:.3g} of {school_days:n school day} so far this year",
          says_other="{value:.0%}",
-         earlier_label="last school year", own_earlier="absence_rate_last_year", into=FEATURES)  # fmt: skip
+         earlier_label="last school year", own_earlier="absence_rate_last_year", monotone=True, into=FEATURES)  # fmt: skip
 def absence_rate() -> pl.Expr:
     """Share of school days missed this year; in the first 30 days drawn towards 2 in 40.
 
@@ -336,7 +336,8 @@ def absence_rate_first(window: int) -> pl.Expr:
          name="share of the last {window} school days missed",
          says="has missed {absent_days_{window}d:.3g} of the last {school_days_{window}d:n school day} ({value:.0%})",
          says_other="{value:.0%}", earlier_label="in the {window} school days before",
-         own_earlier="absence_rate_before_{window}d", relative_to="section", into=FEATURES, column="absence_rate")  # fmt: skip
+         own_earlier="absence_rate_before_{window}d", relative_to="section", monotone=True,
+         into=FEATURES, column="absence_rate")  # fmt: skip
 def absence_rate_lately(window: int) -> pl.Expr:
     """Share of the last school days missed, excused or not: lost time is lost time."""
     return share(f"missed_points_{window}d", f"school_days_{window}d") * OF_ONE
@@ -346,7 +347,7 @@ def absence_rate_lately(window: int) -> pl.Expr:
          name="share of the last {window} school days missed",
          says="has missed {absent_days_{window}d:.3g} of the last {school_days_{window}d:n school day} ({value:.0%})",
          says_other="{value:.0%}", earlier_label="in the first 20 school days", own_earlier="absence_rate_first_20d",
-         relative_to="section", into=FEATURES, column="absence_rate")  # fmt: skip
+         relative_to="section", monotone=True, into=FEATURES, column="absence_rate")  # fmt: skip
 def absence_rate_of_term(window: int) -> pl.Expr:
     """The same over about a quarter of the year, beside how the year began."""
     return share(f"missed_points_{window}d", f"school_days_{window}d") * OF_ONE
@@ -388,7 +389,7 @@ def absence_trend_60d() -> pl.Expr:
 @feature(frame=ATTENDANCE, concept="attendance", unit="school days", range=(0, 45), higher="concern", grains=("enrolment",),
          windows=(45,), name="most school days missed in a row, of the last {window}",
          says="has missed at most {value:n school day} in a row in the last {window}", says_other="{value:.0f}",
-         relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def longest_absence_streak(window: int) -> pl.Expr:
     """Most days in a row missed by half or more, within the window."""
     return _if_known(pl.col("in_a_row").filter(_lately(window)).max().fill_null(0))
@@ -397,7 +398,7 @@ def longest_absence_streak(window: int) -> pl.Expr:
 @feature(frame=ATTENDANCE, concept="attendance", unit="school days", range=(0, 400), higher="concern", grains=("enrolment",),
          name="school days missed in a row, to the last one",
          says="has now missed {value:n school day} in a row", says_other="{value:.0f}", relative_to="section",
-         relative_input=False, into=FEATURES)  # fmt: skip
+         relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def current_absence_streak() -> pl.Expr:
     """Days in a row missed by half or more that reach to the last school day; 0 where that was not missed."""
     return _if_known((pl.col("absent_place") == pl.col("idays_ago") + 1).sum())
@@ -406,7 +407,7 @@ def current_absence_streak() -> pl.Expr:
 @feature(frame=ATTENDANCE, concept="attendance", unit="school days", range=(0, 400), higher="concern", grains=("enrolment",),
          name="school days since the student was last at school",
          says="was last at school {value:n school day} before the latest one", says_other="{value:.0f}",
-         relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def days_since_present() -> pl.Expr:
     """Whole days in a row missed that reach to the last school day: an hour at school is a day at school here."""
     return _if_known((pl.col("away_place") == pl.col("idays_ago") + 1).sum())
@@ -415,7 +416,7 @@ def days_since_present() -> pl.Expr:
 @feature(frame=ATTENDANCE, concept="attendance", unit="school days", range=(0, 400), higher="strength", grains=("enrolment",),
          name="school days without an absence, to the last one",
          says="has gone {value:n school day} without an absence", says_other="{value:.0f}", relative_to="section",
-         relative_input=False, into=FEATURES)  # fmt: skip
+         relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def days_since_absence() -> pl.Expr:
     """School days since any part of one was missed; all of the stay where none was."""
     return _if_known(pl.min_horizontal(pl.col("idays_ago").filter(pl.col("missed") > 0).min(), _enrolled()))
@@ -484,7 +485,7 @@ def late_days(window: int) -> pl.Expr:
 @derived(concept="attendance", unit="share", range=(0, 1), higher="concern", grains=("enrolment",), windows=(45,),
          name="share of the last {window} school days begun late",
          says="came late on {late_days_{window}d:.0f} of the last {school_days_{window}d:n school day} ({value:.0%})",
-         says_other="{value:.0%}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         says_other="{value:.0%}", relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def tardy_rate(window: int) -> pl.Expr:
     """Days begun late over the school days of the window."""
     return share(f"late_days_{window}d", f"school_days_{window}d")
@@ -534,7 +535,7 @@ def lessons_told(window: int) -> pl.Expr:
 @feature(frame=LESSONS, concept="attendance", unit="lessons", range=(0, 1000), higher="concern", windows=(45,),
          name="lessons missed on days at school, of the last {window}",
          says="missed {value:n lesson} on days at school, in the last {window} school days", says_other="{value:.0f}",
-         relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def lessons_missed(window: int) -> pl.Expr:
     """Lessons missed on days on which the student was at school."""
     return (_lately(window) & pl.col("cut")).sum()
@@ -544,7 +545,7 @@ def lessons_missed(window: int) -> pl.Expr:
          name="share of lessons missed on days at school, of the last {window}",
          says="missed {lessons_missed_{window}d:.0f} of {lessons_told_{window}d:n lesson} on days at school, in the last "
               "{window} school days ({value:.0%})",
-         says_other="{value:.0%}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         says_other="{value:.0%}", relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def section_cut_rate(window: int) -> pl.Expr:
     """Lessons missed over lessons held on days at school: of the class where the unit is one, else of all classes."""
     return share(f"lessons_missed_{window}d", f"lessons_told_{window}d")
@@ -563,7 +564,7 @@ def suspended_points() -> pl.Expr:
 @derived(concept="behaviour", unit="school days", range=(0, 400), higher="concern", grains=("enrolment",),
          name="school days missed because of suspension this year",
          says="has missed {value:.3g} of {school_days:n school day} this year because of suspension", says_other="{value:.3g}",
-         relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def suspended_days() -> pl.Expr:
     """School days on which the school kept the student away: its own practice, and so its own to change."""
     return pl.when(pl.col("school_days") > 0).then(pl.col("suspended_points") * OF_ONE)

@@ -48,7 +48,7 @@ INCIDENTS = Frame("incidents", ("enrolments", "organisations", "calendar", "inci
 
 @feature(frame=INCIDENTS, concept="behaviour", unit="incidents", range=(0, 1000), higher="concern", grains=("enrolment",),
          name="incidents so far this year", says="has {value:n incident} on record so far this year", says_other="{value:.0f}",
-         relative_to="section", relative_input=False, into=FEATURES, column="incidents")  # fmt: skip
+         relative_to="section", relative_input=False, monotone=True, into=FEATURES, column="incidents")  # fmt: skip
 def incidents_so_far() -> pl.Expr:
     """Incidents of this year at this school."""
     return pl.len()
@@ -57,7 +57,7 @@ def incidents_so_far() -> pl.Expr:
 @feature(frame=INCIDENTS, concept="behaviour", unit="incidents", range=(0, 1000), higher="concern", grains=("enrolment",),
          windows=(45,), name="incidents in the last {window} school days",
          says="has {value:n incident} on record in the last {window} school days", says_other="{value:.0f}",
-         relative_to="section", relative_input=False, into=FEATURES, column="incidents")  # fmt: skip
+         relative_to="section", relative_input=False, monotone=True, into=FEATURES, column="incidents")  # fmt: skip
 def incidents_lately(window: int) -> pl.Expr:
     """Incidents of the window."""
     return (pl.col("idays_ago") < window).sum()
@@ -73,7 +73,7 @@ def exclusion_parts() -> pl.Expr:
 @derived(concept="behaviour", unit="school days", range=(0, 400), higher="concern", grains=("enrolment",),
          name="school days lost to exclusion this year",
          says="has been kept from class for {value:.3g} of this year's school days", says_other="{value:.3g}",
-         relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def exclusion_days() -> pl.Expr:
     """School days that exclusions cost, in school and out of it: the school's practice."""
     return pl.col("exclusion_parts") * OF_PARTS
@@ -88,7 +88,7 @@ def suspensions() -> pl.Expr:
 
 @derived(concept="behaviour", unit="yes or no", range=(0, 1), higher="concern", grains=("enrolment",),
          name="suspended out of school this year", says="has been kept out of school by {suspensions:n suspension} this year",
-         says_other="{value:.0f}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         says_other="{value:.0f}", relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def suspended() -> pl.Expr:
     """1 where the school kept the student out of school this year, else 0."""
     return (pl.col("suspensions") > 0).cast(pl.Float64)

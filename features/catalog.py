@@ -1,8 +1,9 @@
 """A feature is a number and its words in one place; a catalogue is an ordered value of features.
 
-Three forms, one body each. A :class:`Frame` prepares the rows of one or more tables once (age in days, due or
+Four forms, one body each. A :class:`Frame` prepares the rows of one or more tables once (age in days, due or
 not). :func:`feature` is an aggregate over such a frame. :func:`derived` is a row expression over other features.
-``relative_to="section"`` on either of them adds a fourth without further code: the student's place in the class,
+:func:`of_class` is a fact of the whole class, which no single student's rows hold: it is measured and kept with the norms.
+``relative_to="section"`` on either of the first two adds one more without further code: the student's place in the class,
 ``<name>_vs_class``, read from :mod:`features.norms`.
 
 Aggregates are counts, sums, minima and maxima of whole numbers, and ratios are taken afterwards, row by row. Sums
@@ -26,14 +27,19 @@ from functools import cached_property, partial
 from types import CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from features.problems import Problem, Refused
-from features.records import Snapshot
+from features.records import SchoolRecords, Snapshot
 from features.tables import TABLES, Grain
 
+#: Gives a fact of the class for each row of a cohort: shape ``(rows,)``, NaN where unknown.
+Measured = Callable[[SchoolRecords, pl.DataFrame], npt.NDArray[np.float64]]
+
 Higher = Literal["concern", "strength", "context"]
-Kind = Literal["aggregate", "derived", "relative"]
+Kind = Literal["aggregate", "derived", "relative", "class"]
 
 #: Concepts in the words of a page: what a group of features is about, and what is said when nothing is known of it.
 CONCEPTS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -102,7 +108,10 @@ class Feature:
     ``modifiable`` features may be named as a focus of help. ``own_earlier`` names the feature that holds the same
     measure of the student's own earlier time. ``relative_input`` tells whether the place in the class enters
     models; where not, the norms are still kept, for the middle of the class in a sentence. A feature without words
-    (``words.says == ""``) is an ingredient of others and never enters a model.
+    (``words.says == ""``) is an ingredient of others and never enters a model. ``monotone`` declares that the field is
+    certain of the direction: with everything else as it is, more on the side that ``higher`` calls a concern never
+    lowers a score, whatever the training rows happen to say. ``measured`` gives the value of a fact of the class for each
+    row of a cohort, from the whole school's ``tables``.
     """
 
     name: str
@@ -123,6 +132,18 @@ class Feature:
     window_days: int | None = None
     model_input: bool = True
     relative_input: bool = True
+    monotone: bool = False
+    tables: tuple[str, ...] = ()
+    measured: Measured | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.monotone and self.higher == "context":
+            raise ValueError(f"{self.name} is context, which has no side that a model could be held to")
+
+    @property
+    def direction(self) -> int:
+        """1 where more never lowers concern, -1 where more never raises it, 0 where a model may go either way."""
+        return 0 if not self.monotone else 1 if self.higher == "concern" else -1
 
     @property
     def said(self) -> bool:
@@ -159,6 +180,7 @@ class Feature:
             "relative_to": self.relative_to,
             "own_earlier": self.own_earlier,
             "model_input": self.model_input,
+            "monotone": self.monotone,
             "doc": self.doc,
             "words": asdict(self.words),
         }
@@ -229,9 +251,19 @@ class Catalog:
         return tuple(one.name for one in self.features if one.model_input)
 
     @cached_property
+    def directions(self) -> tuple[int, ...]:
+        """For each input, which way the field is certain of: see :attr:`Feature.direction`."""
+        return tuple(one.direction for one in self.features if one.model_input)
+
+    @cached_property
     def relative(self) -> tuple[Feature, ...]:
         """The features that place a student beside the class."""
         return tuple(one for one in self.features if one.kind == "relative")
+
+    @cached_property
+    def of_class(self) -> tuple[Feature, ...]:
+        """The facts of the class."""
+        return tuple(one for one in self.features if one.kind == "class")
 
     @cached_property
     def derived_in_steps(self) -> tuple[tuple[Feature, ...], ...]:
@@ -275,7 +307,7 @@ class Catalog:
         kept: dict[str, Feature] = {}
         for one in self.features:
             frames = one.frame is None or set(one.frame.tables) <= set(tables)
-            if frames and all(name in kept for name in one.needs):
+            if frames and set(one.tables) <= set(tables) and all(name in kept for name in one.needs):
                 kept[one.name] = one
         return Catalog(tuple(one for one in kept.values() if not one.own_earlier or one.own_earlier in kept))
 
@@ -352,6 +384,7 @@ def feature(
     windows: tuple[int, ...] = (),
     model_input: bool | None = None,
     relative_input: bool = True,
+    monotone: bool = False,
     column: str = "",
 ) -> Callable[[Callable[..., pl.Expr]], Callable[..., pl.Expr]]:
     """Add an aggregate over ``frame`` to the shelf ``into``, once per window, named as the function is.
@@ -389,6 +422,7 @@ def feature(
                     window_days=window,
                     model_input=bool(says) if model_input is None else model_input,
                     relative_input=relative_input,
+                    monotone=monotone,
                 )
             )
         return function
@@ -398,6 +432,29 @@ def feature(
 
 #: Adds a row expression over features defined before it; declared like a :func:`feature`, without a frame.
 derived = partial(feature, frame=None)
+
+
+def of_class(
+    *, tables: tuple[str, ...], concept: str, unit: str, range: tuple[float, float], name: str, says: str,  # noqa: A002
+    into: list[Feature], grains: tuple[Grain, ...] = ("enrolment", "section"), model_input: bool = False,
+) -> Callable[[Measured], Measured]:  # fmt: skip
+    """Add a fact of the class, named as the function is, which takes the records and a cohort's rows and gives its values.
+
+    It is context: nobody's own doing, and the same for the whole class.
+    """
+
+    def add(function: Measured) -> Measured:
+        assert isinstance(function, FunctionType)
+        into.append(
+            Feature(
+                function.__name__, "class", concept, grains, range, "context", False, Words(name, unit, says),
+                fingerprint(function), inspect.getdoc(function) or "", model_input=model_input, tables=tables,
+                measured=function,
+            )
+        )  # fmt: skip
+        return function
+
+    return add
 
 
 def _relative(base: Feature) -> Feature:

@@ -90,7 +90,7 @@ class Enrolled:
 
 
 #: With nothing on record of the year of school, the whole school stands beside the student.
-_YEAR_GROUP = pl.concat_str("organisation_id", pl.col("grade_level"), separator="/", ignore_nulls=True).alias("peers")
+YEAR_GROUP = pl.concat_str("organisation_id", pl.col("grade_level"), separator="/", ignore_nulls=True).alias("peers")
 
 
 def enrolled(records: SchoolRecords, when: pl.DataFrame) -> Enrolled:
@@ -108,7 +108,7 @@ def enrolled(records: SchoolRecords, when: pl.DataFrame) -> Enrolled:
         pl.col("planned_end_on") >= pl.col("as_of"),
     )
     gone = records.visible("exits", dates).filter(pl.col("exited_on") <= pl.col("as_of"))
-    here = begun.join(gone, on=["enrolment_id", "as_of"], how="anti").select("student_id", "enrolment_id", "as_of", _YEAR_GROUP)
+    here = begun.join(gone, on=["enrolment_id", "as_of"], how="anti").select("student_id", "enrolment_id", "as_of", YEAR_GROUP)
     seats = (
         records.visible("rosters", dates)
         .filter(pl.col("begins_on").is_null() | (pl.col("begins_on") <= pl.col("as_of")))

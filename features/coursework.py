@@ -132,7 +132,7 @@ def handed_in() -> pl.Expr:
 
 @derived(concept="coursework", unit="share", range=(0, 1), higher="strength", name="share of due work handed in",
          says="has handed in {handed_in:.0f} of {work_due:n piece} of work due so far ({value:.0%})", says_other="{value:.0%}",
-         relative_to="section", relative_input=False, model_input=False, into=FEATURES)  # fmt: skip
+         relative_to="section", relative_input=False, model_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def handed_in_share() -> pl.Expr:
     """Share of the work due so far that was handed in."""
     return share("handed_in", "work_due")
@@ -140,7 +140,7 @@ def handed_in_share() -> pl.Expr:
 
 @feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="concern",
          name="pieces of work missing", says="has {value:n piece} of due work not handed in", says_other="{value:.0f}",
-         relative_to="section", into=FEATURES, column="missing")  # fmt: skip
+         relative_to="section", monotone=True, into=FEATURES, column="missing")  # fmt: skip
 def missing_so_far() -> pl.Expr:
     """Pieces of work due and not handed in."""
     return missing().sum()
@@ -149,7 +149,8 @@ def missing_so_far() -> pl.Expr:
 @feature(frame=WORK, concept="coursework", unit="pieces", range=(0, 1000), higher="concern", windows=(28, 56),
          name="pieces of work of the last {window} days missing", column="missing",
          says="has not handed in {value:.0f} of {work_due_{window}d:n piece} of work due in the last {window} days",
-         says_other="{value:.0f}", relative_to="section", relative_input=False, model_input=False, into=FEATURES)  # fmt: skip
+         says_other="{value:.0f}", relative_to="section", relative_input=False, model_input=False, monotone=True,
+         into=FEATURES)  # fmt: skip
 def missing_lately(window: int) -> pl.Expr:
     """Pieces of work that came due in the window and are not handed in."""
     return missing(window).sum()
@@ -241,7 +242,7 @@ def days_since_kept_due() -> pl.Expr:
 
 @derived(concept="coursework", unit="days", range=(-10, 2000), higher="concern", name="days of due dates passed by",
          says="last kept a due date {value:n day} before the latest one", says_other="{value:n day}",
-         relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def days_passed_by() -> pl.Expr:
     """Days from the latest due date that was kept to the latest due date; from the start where none was kept."""
     return pl.coalesce("days_since_kept_due", "days_elapsed") - pl.col("days_since_due")
@@ -273,7 +274,7 @@ def missing_share_before(window: int) -> pl.Expr:
          says="has not handed in {missing_{window}d:.0f} of {work_due_{window}d:n piece} of work due in the last "
               "{window} days ({value:.0%})",
          says_other="{value:.0%}", earlier_label="of the work due before", own_earlier="missing_share_before_{window}d",
-         relative_to="section", into=FEATURES)  # fmt: skip
+         relative_to="section", monotone=True, into=FEATURES)  # fmt: skip
 def missing_share(window: int) -> pl.Expr:
     """Missing pieces over due pieces of the window."""
     return share(f"missing_{window}d", f"work_due_{window}d")
@@ -361,7 +362,7 @@ def marks_total() -> pl.Expr:
 
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="average mark",
          says="has an average of {value:.0f} of 100 over {marks_known:n mark}", says_other="{value:.0f}",
-         relative_to="section", relative_input=False, model_input=False, into=FEATURES)  # fmt: skip
+         relative_to="section", relative_input=False, model_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def mark_mean() -> pl.Expr:
     """Average of the known marks, each counted once."""
     return share("marks_total", "marks_known") * OF_100
@@ -369,7 +370,7 @@ def mark_mean() -> pl.Expr:
 
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="average mark by weight",
          says="has an average mark of {value:.0f} of 100, heavier work counting more", says_other="{value:.0f}",
-         relative_to="section", into=FEATURES)  # fmt: skip
+         relative_to="section", monotone=True, into=FEATURES)  # fmt: skip
 def mark_mean_weighted() -> pl.Expr:
     """Average of the known marks, counted by weight."""
     return share("points", "weight_marked") * OF_100
@@ -398,7 +399,7 @@ def mark_earlier_mean() -> pl.Expr:
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="latest mark",
          says="got {value:.0f} of 100 for the latest work marked", says_other="{value:.0f}",
          earlier_label="average of the marks before", own_earlier="mark_earlier_mean", relative_to="section",
-         into=FEATURES)  # fmt: skip
+         monotone=True, into=FEATURES)  # fmt: skip
 def mark_latest() -> pl.Expr:
     """The mark that became known last."""
     return pl.col("mark_latest_points") * OF_100
@@ -438,7 +439,7 @@ def mark_mean_before(window: int) -> pl.Expr:
          name="average of the marks of the last {window} days",
          says="has an average of {value:.0f} of 100 over the {marks_known_{window}d:n mark} of the last {window} days",
          says_other="{value:.0f}", earlier_label="average of the marks before", own_earlier="mark_mean_before_{window}d",
-         relative_to="section", into=FEATURES, column="mark_mean")  # fmt: skip
+         relative_to="section", monotone=True, into=FEATURES, column="mark_mean")  # fmt: skip
 def mark_mean_lately(window: int) -> pl.Expr:
     """Average of the marks that became known in the window."""
     return share(f"marks_total_{window}d", f"marks_known_{window}d") * OF_100
@@ -464,7 +465,7 @@ def mark_lowest_points() -> pl.Expr:
 
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="lowest mark",
          says="has a lowest mark of {value:.0f} of 100", says_other="{value:.0f}", relative_to="section", relative_input=False,
-         into=FEATURES)  # fmt: skip
+         monotone=True, into=FEATURES)  # fmt: skip
 def mark_lowest() -> pl.Expr:
     """The lowest mark known."""
     return pl.col("mark_lowest_points") * OF_100
@@ -479,7 +480,7 @@ def mark_highest_points() -> pl.Expr:
 
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="highest mark",
          says="has a highest mark of {value:.0f} of 100", says_other="{value:.0f}", relative_to="section",
-         into=FEATURES)  # fmt: skip
+         monotone=True, into=FEATURES)  # fmt: skip
 def mark_highest() -> pl.Expr:
     """The highest mark known."""
     return pl.col("mark_highest_points") * OF_100
@@ -495,7 +496,7 @@ def tutor_marked_latest_points() -> pl.Expr:
 
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", name="latest tutor-marked mark",
          says="got {value:.0f} of 100 for the latest tutor-marked work", says_other="{value:.0f}", relative_to="section",
-         model_input=False, into=FEATURES)  # fmt: skip
+         model_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def tutor_marked_latest() -> pl.Expr:
     """The latest mark that a person gave."""
     return pl.col("tutor_marked_latest_points") * OF_100
@@ -503,7 +504,7 @@ def tutor_marked_latest() -> pl.Expr:
 
 @feature(frame=MARKS, concept="marks", unit="marks", range=(0, 1000), higher="concern", name="marks below 40 of 100",
          says="has {value:n mark} below 40 of 100", says_other="{value:.0f}", relative_to="section", relative_input=False,
-         into=FEATURES)  # fmt: skip
+         monotone=True, into=FEATURES)  # fmt: skip
 def marks_below_40() -> pl.Expr:
     """Marks below 40 of 100."""
     return (pl.col("score") < 4_000).sum()
@@ -521,7 +522,7 @@ def _mean_of(kind: str, what: str) -> None:
     @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", column=f"{kind}_mean",
              name=f"average {what} mark", says=f"has an average of {{value:.0f}} of 100 in {what} work",
              says_other="{value:.0f}", relative_to="section", relative_input=kind == "computer_marked",
-             into=FEATURES)  # fmt: skip
+             monotone=True, into=FEATURES)  # fmt: skip
     def hundredths() -> pl.Expr:
         return pl.col(f"{kind}_points_mean") * OF_100
 
@@ -535,7 +536,7 @@ for _kind, _what in {"tutor_marked": "tutor-marked", "computer_marked": "compute
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength",
          name="marks secured so far, missing work as zero",
          says="has {value:.0f} of 100 so far when missing work counts as zero",
-         says_other="{value:.0f}", relative_to="section", into=FEATURES)  # fmt: skip
+         says_other="{value:.0f}", relative_to="section", monotone=True, into=FEATURES)  # fmt: skip
 def secured() -> pl.Expr:
     """Points over the weight that was marked or is missing: what the marks so far are worth."""
     settled = pl.col("weight_marked") + pl.col("weight_missing")
@@ -559,7 +560,7 @@ def weight_due_marked() -> pl.Expr:
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength",
          name="marks secured in due work, missing work as zero",
          says="has {value:.0f} of 100 over the due work that is marked or missing, missing work counted as zero",
-         says_other="{value:.0f}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         says_other="{value:.0f}", relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def secured_due() -> pl.Expr:
     """The same as :func:`secured` over due work only."""
     settled = pl.col("weight_due_marked") + pl.col("weight_missing")
@@ -569,7 +570,7 @@ def secured_due() -> pl.Expr:
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength",
          name="average mark, each piece alike, missing work as zero",
          says="has an average of {value:.0f} of 100 when each missing piece counts as zero", says_other="{value:.0f}",
-         relative_to="section", model_input=False, into=FEATURES)  # fmt: skip
+         relative_to="section", model_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def secured_evenly() -> pl.Expr:
     """Average over marked and missing pieces, each counted once."""
     settled = pl.col("marks_known") + pl.col("missing")
@@ -586,7 +587,7 @@ def weight_asked() -> pl.Expr:
 @derived(concept="marks", unit="of 100", range=(-100, 300), higher="concern",
          name="average mark needed in the remaining work to reach 40",
          says="needs an average of {value:from 0} of 100 in the remaining work to reach 40",
-         says_other="{value:from 0}", relative_to="section", into=FEATURES)  # fmt: skip
+         says_other="{value:from 0}", relative_to="section", monotone=True, into=FEATURES)  # fmt: skip
 def needed_for_40() -> pl.Expr:
     """What the work that is neither marked nor missing must bring on average for 40 in all; capped at -100 and 300."""
     left = pl.col("weight_asked") - pl.col("weight_marked") - pl.col("weight_missing")
@@ -595,7 +596,7 @@ def needed_for_40() -> pl.Expr:
 
 @derived(concept="marks", unit="of 100", range=(-2, 100), higher="strength", name="best course mark still within reach",
          says="can still reach {value:.0f} of 100 in the course's work", says_other="{value:.0f}", relative_to="section",
-         relative_input=False, into=FEATURES)  # fmt: skip
+         relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def within_reach() -> pl.Expr:
     """100 minus what marks and missing work have already cost, by weight; of several classes, on average."""
     lost, asked = WHOLE * (pl.col("weight_marked") + pl.col("weight_missing")) - pl.col("points"), pl.col("weight_asked")
@@ -706,7 +707,7 @@ def report_mark_earlier() -> pl.Expr:
 @derived(concept="marks", unit="of 100", range=(0, 100), higher="strength", grains=("section",),
          name="latest report-card mark in the course", says="has {value:.0f} of 100 in this course on the latest report card",
          says_other="{value:.0f}", earlier_label="on the report cards before, on average", own_earlier="report_mark_earlier",
-         relative_to="section", into=FEATURES)  # fmt: skip
+         relative_to="section", monotone=True, into=FEATURES)  # fmt: skip
 def report_mark() -> pl.Expr:
     """The newest report-card mark in the course."""
     return pl.col("report_points") * OF_100
@@ -731,7 +732,7 @@ def classes_reported() -> pl.Expr:
 @feature(frame=REPORTS, concept="marks", unit="classes", range=(0, 50), higher="concern", grains=("student",),
          name="classes with a mark below 60 on the latest report card",
          says="has current marks below 60 of 100 in {value:.0f} of {classes_reported:n course}", says_other="{value:.0f}",
-         relative_to="section", into=FEATURES)  # fmt: skip
+         relative_to="section", monotone=True, into=FEATURES)  # fmt: skip
 def classes_below_60() -> pl.Expr:
     """Classes below passing (60 of 100) on the latest report card."""
     return _current(pl.col("mark") < PASSING)
@@ -740,7 +741,7 @@ def classes_below_60() -> pl.Expr:
 @feature(frame=REPORTS, concept="marks", unit="classes", range=(0, 50), higher="concern", grains=("student",),
          name="core classes with a mark below 60 on the latest report card",
          says="has current marks below 60 of 100 in {value:n core course} (English, mathematics, science, social studies)",
-         says_other="{value:.0f}", relative_to="section", into=FEATURES)  # fmt: skip
+         says_other="{value:.0f}", relative_to="section", monotone=True, into=FEATURES)  # fmt: skip
 def core_classes_below_60() -> pl.Expr:
     """Core classes below passing; null where the school says of no class whether it is core."""
     return pl.when(pl.col("core").is_not_null().any()).then(_current((pl.col("mark") < PASSING) & pl.col("core")))
@@ -780,7 +781,7 @@ def report_mean_before() -> pl.Expr:
          name="average mark on the latest report card",
          says="has an average of {value:.0f} of 100 over {classes_reported:n course} on the latest report card",
          says_other="{value:.0f}", earlier_label="in the two grading periods before", own_earlier="report_mean_before",
-         relative_to="section", into=FEATURES)  # fmt: skip
+         relative_to="section", monotone=True, into=FEATURES)  # fmt: skip
 def report_mean() -> pl.Expr:
     """Average over the classes of the latest report card."""
     return pl.col("report_points_mean") * OF_100
@@ -831,7 +832,7 @@ def credits_earned() -> pl.Expr:
          name="credits earned of those tried",
          says="has earned {credits_earned:.3g} of {credits_tried:.3g} credits tried so far ({value:.0%})",
          says_other="{value:.0%}",
-         relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def credits_share() -> pl.Expr:
     """Credits earned over credits tried; null where none is reported."""
     return share("credit_parts_earned", "credit_parts_tried").clip(0, 1)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from features.attendance import ENOUGH, days_until, school_days, stays, told
-from features.catalog import Feature, Frame, derived, feature
+from features.catalog import Feature, Frame, derived, feature, of_class
+from features.cohort import YEAR_GROUP
 from features.coursework import OF_ONE, WHOLE
-from features.records import Snapshot
+from features.records import SchoolRecords, Snapshot
 
 FEATURES: list[Feature] = []
 
@@ -94,6 +98,55 @@ def credits_load() -> pl.Expr:
 def marks_carried_over() -> pl.Expr:
     """Marks banked in an earlier attempt."""
     return pl.len()
+
+
+# -- the class ---------------------------------------------------------------------------------------------------------
+
+#: How far back a class's leavers are counted, in days; and how many are taken to have left, and to have been there, before
+#: anybody is counted, so that the first leaver of a small class says little.
+LEFT_WITHIN, LEFT_BEFORE, THERE_BEFORE = 56, 1, 20
+
+
+def leavers(records: SchoolRecords, keys: pl.DataFrame) -> tuple[list[int], list[int]]:
+    """Return for each row of a cohort how many left its class or year group in the last eight weeks, and how many are there.
+
+    Whatever they left for: that is not known on the day. Whoever reached the planned end of a stay has not left it.
+    """
+    group = ["peers", "as_of"]
+    ago = (pl.col("as_of") - pl.col("exited_on")).dt.total_days()
+    exits = records.visible("exits", keys["as_of"].unique().to_list()).filter(ago.is_between(0, LEFT_WITHIN - 1))
+    gone = exits.select("student_id", "enrolment_id", "as_of", "exited_on").unique(["enrolment_id", "as_of"]).collect()
+    gone = gone.sort("enrolment_id", "as_of").with_row_index("row")
+    known = records.known_at(gone.select("row", "student_id", "enrolment_id", "as_of"), "enrolment")
+    early = known.table("enrolments").join(gone.lazy().select("row", "exited_on"), on="row")
+    early = early.filter(pl.col("exited_on") < pl.col("planned_end_on")).select("row", "as_of", YEAR_GROUP)
+    seats = known.table("rosters").select("row", "as_of", pl.col("section_id").alias("peers"))
+    both = pl.concat([early, seats.join(early, on="row", how="semi")])
+    left = both.group_by(group).agg(pl.col("row").n_unique().alias("left"))
+    there = keys.lazy().group_by(group).agg(pl.col("student_id").n_unique().alias("there"))
+    counted = there.join(left, on=group, how="left").with_columns(pl.col("left").fill_null(0)).collect()
+    found = keys.select(group).join(counted, on=group, how="left", maintain_order="left")
+    return found["left"].fill_null(0).to_list(), found["there"].fill_null(0).to_list()
+
+
+@of_class(tables=("exits", "enrolments", "rosters"), concept="history", unit="share", range=(0, 1), into=FEATURES,
+          name="share of the class that left in the last eight weeks",
+          says="is in a class of which {value:.1%} left in the last eight weeks")  # fmt: skip
+def class_left_56d(records: SchoolRecords, keys: pl.DataFrame) -> npt.NDArray[np.float64]:
+    """Students who left the class over those there before, in the last eight weeks; of a stay of many classes, the year."""
+    left, there = (np.array(counted, dtype=np.float64) for counted in leavers(records, keys))
+    before = np.maximum(left + there, 1)
+    return np.asarray(left / before, dtype=np.float64)
+
+
+@of_class(tables=("exits", "enrolments", "rosters"), concept="history", unit="log-odds", range=(-20, 20), into=FEATURES,
+          name="how many of the class left in the last eight weeks", model_input=True,
+          says="is in a class of which {class_left_56d:.1%} left in the last eight weeks")  # fmt: skip
+def class_leaving_56d(records: SchoolRecords, keys: pl.DataFrame) -> npt.NDArray[np.float64]:
+    """The same in log-odds, drawn to one in twenty: hazards differ between classes by a factor, which this adds up to."""
+    # Python's own logarithm: numpy's may give another last bit to a value by where it stands in an array.
+    counts = zip(*leavers(records, keys), strict=True)
+    return np.array([math.log(left + LEFT_BEFORE) - math.log(there + THERE_BEFORE - LEFT_BEFORE) for left, there in counts])
 
 
 # -- the school year --------------------------------------------------------------------------------------------------

@@ -90,6 +90,17 @@ class Norms:
                 placed[at] = position(self.grids[group, day][held], values[at])
         return placed
 
+    def told(self, keys: pl.DataFrame, features: tuple[str, ...], stale_days: int = 0) -> Floats:
+        """Return for each row the facts of its class, shape ``(rows, features)``: every point of their grid is the fact."""
+        found = np.full((keys.height, len(features)), np.nan)
+        for group, as_of, rows in _groups(keys):
+            day = self.newest(group, as_of, stale_days)
+            for at, name in enumerate(features):
+                grid = None if day is None or group is None else self.grid(group, day, name)
+                if grid is not None:
+                    found[rows, at] = grid[0]
+        return found
+
     def below(self, keys: pl.DataFrame, feature: str, share: float, value: float, stale_days: int = 0) -> npt.NDArray[np.bool_]:
         """Return for each row whether fewer than ``share`` of its class reach ``value``; False where that is not known."""
         found = np.zeros(keys.height, dtype=np.bool_)

@@ -101,7 +101,7 @@ def build(
     base = _aggregated(records, cohort, mine, memo)
     for step in _derivations(mine):
         base = base.with_columns(step)
-    known = tuple(one.name for one in mine if one.kind != "relative")
+    known = tuple(one.name for one in mine if one.kind in {"aggregate", "derived"})
     values = np.full((len(cohort), len(mine)), np.nan)
     if known:  # none is of a student apart from any stay
         values[:, mine.places(known)] = _numbers(base.select(known))
@@ -109,7 +109,7 @@ def build(
         shut_out = values[:, mine.places((POSSIBLE,))[0]] == 0
         values[np.ix_(shut_out, mine.places(mine.hidden))] = np.nan
     table = FeatureTable(cohort.frame, values, mine, cohort.unit, Norms.none())
-    return placed(table, class_norms(table) if norms is None else norms, stale_days)
+    return placed(table, class_norms(table, records) if norms is None else norms, stale_days)
 
 
 def _numbers(frame: pl.DataFrame) -> Floats:
@@ -131,12 +131,14 @@ def _derivations(catalog: Catalog) -> list[list[pl.Expr]]:
 
 
 def placed(table: FeatureTable, norms: Norms, stale_days: int = 0) -> FeatureTable:
-    """Return a feature table with every student placed in the class by ``norms``."""
-    relative = table.catalog.relative
-    if not relative or not norms.grids:
+    """Return a feature table with every student placed in the class by ``norms``, and with what they tell of the class."""
+    relative, facts = table.catalog.relative, tuple(one.name for one in table.catalog.of_class)
+    if not (relative or facts) or not norms.grids:
         return replace(table, norms=norms)
     needed = tuple(one.needs[0] for one in relative)
     values = table.values.copy()
+    if facts:
+        values[:, table.catalog.places(facts)] = norms.told(table.keys, facts, stale_days)
     places = norms.place(table.keys, needed, table.values[:, table.catalog.places(needed)], stale_days)
     values[:, table.catalog.places(tuple(one.name for one in relative))] = places
     if USED in norms.features and BEGUN in table.catalog:
@@ -146,10 +148,17 @@ def placed(table: FeatureTable, norms: Norms, stale_days: int = 0) -> FeatureTab
     return replace(table, values=values, norms=norms)
 
 
-def class_norms(table: FeatureTable) -> Norms:
-    """Return the norms of the whole classes in a table (its places in the class are not read)."""
+def class_norms(table: FeatureTable, records: SchoolRecords) -> Norms:
+    """Return the norms of the whole classes in a table (its places in the class are not read), with facts of the classes.
+
+    ``records`` are those of the whole school, though the table may have come bucket by bucket.
+    """
     wanted = dict.fromkeys(one.needs[0] for one in table.catalog.relative)
-    return measure(table.keys, {name: table.values[:, table.catalog.places((name,))[0]] for name in wanted})
+    values = {name: table.values[:, table.catalog.places((name,))[0]] for name in wanted}
+    for one in table.catalog.of_class:
+        held = one.measured is not None and all(records.holds(name) for name in one.tables)
+        values[one.name] = one.measured(records, table.keys) if held else np.full(len(table), np.nan)  # type: ignore[misc]
+    return measure(table.keys, values)
 
 
 def joined(tables: Sequence[FeatureTable]) -> FeatureTable:

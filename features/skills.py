@@ -55,7 +55,7 @@ def skill_points_mean() -> pl.Expr:
 
 @derived(concept="skills", unit="share", range=(0, 1), higher="strength", grains=("skill",), name="average score on the skill",
          says="has reached {value:.0%} of the best score on this skill, over {skill_occasions:n occasion}",
-         says_other="{value:.0%}", relative_to="section", into=FEATURES)  # fmt: skip
+         says_other="{value:.0%}", relative_to="section", monotone=True, into=FEATURES)  # fmt: skip
 def skill_mean() -> pl.Expr:
     """Average share of the best score, over all evidence."""
     return pl.col("skill_points_mean") * OF_ONE
@@ -84,7 +84,8 @@ def skill_earlier() -> pl.Expr:
 
 @derived(concept="skills", unit="share", range=(0, 1), higher="strength", grains=("skill",), name="latest score on the skill",
          says="reached {value:.0%} of the best score on the latest occasion", says_other="{value:.0%}",
-         earlier_label="on average before", own_earlier="skill_earlier", relative_to="section", into=FEATURES)  # fmt: skip
+         earlier_label="on average before", own_earlier="skill_earlier", relative_to="section", monotone=True,
+         into=FEATURES)  # fmt: skip
 def skill_latest() -> pl.Expr:
     """Share of the best score on the latest occasion."""
     return pl.col("skill_points_latest") * OF_ONE
@@ -99,7 +100,7 @@ def skill_points_lowest() -> pl.Expr:
 
 @derived(concept="skills", unit="share", range=(0, 1), higher="strength", grains=("skill",), name="lowest score on the skill",
          says="has a lowest score of {value:.0%} on this skill", says_other="{value:.0%}", relative_to="section",
-         into=FEATURES)  # fmt: skip
+         monotone=True, into=FEATURES)  # fmt: skip
 def skill_lowest() -> pl.Expr:
     """Lowest share of the best score."""
     return pl.col("skill_points_lowest") * OF_ONE
@@ -172,9 +173,15 @@ def _all_before(steps: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
     return found.filter(pl.col("prerequisite_id") != pl.col("skill_id"))
 
 
+def all_skills(snapshot: Snapshot) -> pl.LazyFrame:
+    """One row per unit and occasion on any skill, in any class and any year: where something was shown does not matter."""
+    return replace(snapshot, grain="student").table("skill_results").select("row", *_shown()).select("row", *_weighed())
+
+
 #: A map of skills tells that a skill is one, and not the name of a whole course.
 WEIGHED = Frame("weighed_evidence", ("skill_results", "skill_prerequisites"), weighed)
 PREREQUISITES = Frame("prerequisites", ("skill_results", "skill_prerequisites"), prerequisites)
+ALL_SKILLS = Frame("all_skills", ("skill_results", "skill_prerequisites"), all_skills)
 
 
 @feature(frame=WEIGHED, concept="skills", unit="weights", range=(0, 1e5), higher="context", grains=("skill",),
@@ -201,7 +208,7 @@ def skill_weighed() -> pl.Expr:
 @derived(concept="skills", unit="share", range=(0, 1), higher="strength", grains=("skill",),
          name="level on the skill, recent evidence counting more",
          says="shows a level of {value:.0%} on this skill over {skill_occasions:n occasion}, recent ones counting more",
-         says_other="{value:.0%}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         says_other="{value:.0%}", relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def skill_mastery() -> pl.Expr:
     """Share of the best score, weighed by recency and drawn to one half by two occasions; null without evidence.
 
@@ -224,7 +231,7 @@ def skill_prereqs_seen() -> pl.Expr:
 @feature(frame=PREREQUISITES, concept="skills", unit="skills", range=(0, 10_000), higher="concern", grains=("skill",),
          name="skills before this one that are not secure",
          says="is not secure yet in {value:.0f} of {skill_prereqs_seen:n skill} that come before this one",
-         says_other="{value:.0f}", relative_to="section", relative_input=False, into=FEATURES)  # fmt: skip
+         says_other="{value:.0f}", relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def skill_prereq_gaps() -> pl.Expr:
     """Skills before this one, directly or through others, whose level (as in skill_mastery) is below .6."""
     # The level without its division: whole numbers on both sides.
@@ -236,7 +243,40 @@ def skill_prereq_gaps() -> pl.Expr:
 @feature(frame=PREREQUISITES, concept="skills", unit="skills", range=(0, 10_000), higher="strength", grains=("skill",),
          name="skills before this one that are secure",
          says="looks secure in {value:.0f} of {skill_prereqs_seen:n skill} that come before this one",
-         says_other="{value:.0f}", into=FEATURES)  # fmt: skip
+         says_other="{value:.0f}", monotone=True, into=FEATURES)  # fmt: skip
 def skill_prereqs_secure() -> pl.Expr:
     """Skills before this one with .8 or more of the best score over two occasions or more, recent ones counting more."""
     return ((pl.col("points") >= SECURE * pl.col("weight")) & (pl.col("occasions") >= 2)).sum()
+
+
+@feature(frame=ALL_SKILLS, concept="skills", unit="occasions", range=(0, 100_000), higher="context", grains=("skill",),
+         name="occasions with evidence of any skill", into=FEATURES)  # fmt: skip
+def skills_weighed() -> pl.Expr:
+    """Pieces of evidence of all skills."""
+    return pl.len()
+
+
+@feature(frame=ALL_SKILLS, concept="skills", unit="weights", range=(0, 1e6), higher="context", grains=("skill",),
+         name="evidence of all skills, new counting more", into=FEATURES)  # fmt: skip
+def skills_weight() -> pl.Expr:
+    """Weight of all evidence of all skills."""
+    return pl.col("weight").sum()
+
+
+@feature(frame=ALL_SKILLS, concept="skills", unit="weighted basis points", range=(0, 1e10), higher="strength",
+         grains=("skill",), name="scores on all skills times weights", into=FEATURES)  # fmt: skip
+def skills_weighted_points() -> pl.Expr:
+    """Scores on all skills times weights, added up."""
+    return pl.col("points").sum()
+
+
+@derived(concept="skills", unit="share", range=(0, 1), higher="strength", grains=("skill",),
+         name="level over all skills, recent evidence counting more",
+         says="shows a level of {value:.0%} over all skills, recent work counting more", says_other="{value:.0%}",
+         relative_to="section", monotone=True, into=FEATURES)  # fmt: skip
+def skills_level() -> pl.Expr:
+    """Share of the best score over all skills, weighed and drawn to one half as in skill_mastery."""
+    weight, occasions = pl.col("skills_weight"), pl.col("skills_weighed")
+    reached = occasions * pl.col("skills_weighted_points") + PRIOR_GOOD * WHOLE * weight
+    whole = weight * (occasions + PRIOR_ALL)
+    return pl.when(weight > 0).then(reached / whole * OF_ONE)

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from datetime import date
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from homeroom import flat
+from homeroom import flat, monitoring, promoting, responses
 from homeroom.flat import FLAT
+from homeroom.responses import RESPONSES
 
 if TYPE_CHECKING:
     from features.problems import Refused
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
     from homeroom.settings import Settings
     from serving.scoring import Scoring
     from serving.store import Store
+    from training.governance import Provenance
     from training.registry import Registry
 
-SOURCE_NAMES = ("edfi", "oneroster", "oulad", "tables", "tabular")
+SOURCE_NAMES = ("edfi", "oneroster", "oulad", "responses", "tables", "tabular")
 AUDIENCE_NAMES = ("teacher", "counselor", "scientist", "family")
+CARD_AUDIENCES = ("engineer", "counselor", "family", "public")
+SIGNING_ROLES = ("data_science", "education", "data_protection")
 TARGET_NAMES = ("dropout", "course_failure", "chronic_absence", "learning_gap")
 
 
@@ -129,6 +133,8 @@ def _described(context: click.Context, _parameter: click.Parameter, value: Path 
     """Return the mapping, without which a flat file cannot be read."""
     if context.params.get("source") == FLAT and value is None:
         raise click.UsageError("A flat file needs --mapping: the TOML file that says what its columns mean.", context)
+    if context.params.get("source") == RESPONSES and value is None:
+        raise click.UsageError("A log of responses needs --mapping: `homeroom map LOG --source responses` drafts it.", context)
     return value
 
 
@@ -197,6 +203,7 @@ def _records(settings: Settings, say: Say, source: str, path: Path, mapping: Pat
         step(source)
         reading, _ = _read(settings, source, path, mapping)
         records = SchoolRecords.from_frames(reading.tables, settings.tenant, reading.digest).write(store.records_folder)
+        store.keep_accounts(reading.digest, reading.accounts)
         reading.write_quarantine(store.folder / "quarantine")
     if reading.quarantined:
         say.lines(f"{reading.quarantined:,} rows were set aside; `homeroom check` says why.")
@@ -208,6 +215,9 @@ def check(settings: Settings, say: Say, source: str, path: Path, mapping: Path |
     """Read and validate a school's export, and account for every row."""
     if source == FLAT and mapping is not None:
         flat.check(settings, say, path, mapping, _store(settings))
+        return
+    if source == RESPONSES and mapping is not None:
+        responses.check(say, path, mapping, _store(settings))
         return
     from features.records import SchoolRecords
     from training.abilities import abilities
@@ -249,7 +259,8 @@ def check(settings: Settings, say: Say, source: str, path: Path, mapping: Path |
     click.argument("export", type=click.Path(path_type=Path), required=False),
     click.option("--out", type=click.Path(path_type=Path), help="The TOML file to write; the draft is printed without it."),
     click.option("--table", default="", metavar="NAME", help="The canonical table it is, where its columns leave that open."),
-    click.option("--source", type=click.Choice(SOURCE_NAMES), help="The format of EXPORT, or `tabular`: FILE is all there is."),
+    click.option("--source", type=click.Choice(SOURCE_NAMES),
+                 help="The format of EXPORT; `tabular` or `responses`: FILE is all there is."),
 )
 def map_(
     settings: Settings, say: Say, file: Path, export: Path | None, out: Path | None, table: str, source: str | None
@@ -263,6 +274,8 @@ def map_(
         from features.sources.tabular import draft as flat_draft
 
         text, lines = flat_draft(file), [f"A draft for {file.name} as one flat file. Say what is predicted."]
+    elif source == RESPONSES:
+        text, lines = responses.draft(file)
     else:
         from dataclasses import asdict
 
@@ -311,6 +324,9 @@ def features(
     if source == FLAT and mapping is not None:
         flat.features(say, path, mapping, out, _store(settings))
         return
+    if source == RESPONSES and mapping is not None:
+        responses.features(say, path, mapping, out, _store(settings))
+        return
     from features.cohort import on_dates
     from features.pipeline import build
     from features.standard import STANDARD
@@ -334,27 +350,47 @@ def features(
     click.option(
         "--test-from", callback=_date, metavar="DATE", help="First day of the test; its outcomes are later than all training."
     ),
+    click.option(
+        "--protocol", type=click.Choice(["time", "transfer"]), default="time", show_default=True,
+        help="transfer learns from terms whose outcomes were not known yet: to be compared, never to serve.",
+    ),
+    click.option(
+        "--tune", "trials", type=click.IntRange(min=1), metavar="N",
+        help="Try N sets of parameters first, within the training period; goes on where an earlier search stopped.",
+    ),
     _MAPPING,
 )
 def train(
     settings: Settings, say: Say, source: str, path: Path, targets: tuple[str, ...], test_from: date | None,
-    mapping: Path | None,
+    protocol: Literal["time", "transfer"], trials: int | None, mapping: Path | None,
 ) -> None:  # fmt: skip
     """Train a model per target, judge it on later data and against simple baselines, and register it."""
     if source == FLAT and mapping is not None:
-        if targets or test_from:
+        if targets or test_from or protocol != "time" or trials:
             raise click.UsageError("Of a flat file, its description says what is predicted and who judges.")
         flat.train(settings, say, path, mapping, _store(settings), _registry(settings))
         return
+    if source == RESPONSES and mapping is not None:
+        if targets or test_from or protocol != "time" or trials:
+            raise click.UsageError("Of a log of responses the next answer is predicted, and its description says who judges.")
+        responses.train(say, path, mapping, _store(settings))
+        return
+    from homeroom.evaluating import in_practice
     from training import train as training
+    from training.gates import Gates
+    from training.rolling import Schedule
     from training.run import Training
+    from training.tune import Search
 
     told = settings.section("train", Training)
+    search = Search(trials, settings.home / "models" / "tuning") if trials else None
     records, source_told = _records(settings, say, source, path, mapping)
     with say.progress("training") as step:
         results = training.train(
             records, targets, told, test_from, source_told.pass_mark, _registry(settings), progress=step,
-            left_out=lambda name, why: _left_out(say, name, why),
+            left_out=lambda name, why: _left_out(say, name, why), provenance=_provenance(settings, source, records.digest),
+            protocol=protocol, schedule=settings.section("schedule", Schedule), gates=settings.section("audit", Gates),
+            search=search,
         )  # fmt: skip
     for one in results:
         say.result(one.as_dict())
@@ -371,8 +407,93 @@ def train(
                 f"  against {gain.baseline}: recall {gain.gain:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
                 for gain in one.gains
             ),
+            *([f"  {one.model.card['tuning']['says']}"] if "tuning" in one.model.card else []),
+            *in_practice(one.model.card),
             f"  gate {'passed' if one.passed_gate else 'not passed: it stays a candidate'}; {one.seconds['total']:.1f} s",
         )
+
+
+def _provenance(settings: Settings, source: str, digest: str) -> Provenance:
+    """Return where an export's records came from, and who answers for what is learned from them."""
+    from features.sources import SOURCES
+    from training.governance import Governance, Provenance
+
+    accounts, governance = _store(settings).accounts(digest), settings.section("governance", Governance)
+    return Provenance(promoting.today().isoformat(), source, SOURCES[source].says, accounts, governance)
+
+
+@command(
+    _SOURCE,
+    _PATH,
+    click.option("--target", type=click.Choice(TARGET_NAMES), help="What the model predicts."),
+    click.option("--model", "version", metavar="VERSION", help="The registered version."),
+    click.option("--test-from", callback=_date, metavar="DATE",
+                 help="Judge on terms from this day on (default: all that are later than what the model learned from)."),
+    _MAPPING,
+)
+def evaluate(
+    settings: Settings, say: Say, source: str, path: Path, target: str | None, version: str | None, test_from: date | None,
+    mapping: Path | None,
+) -> None:  # fmt: skip
+    """Judge a registered model on other data than it was judged on, or on later ones."""
+    if source == FLAT:
+        raise click.UsageError("A flat file is judged when its model is trained.")
+    if source == RESPONSES and mapping is not None:
+        responses.evaluate(say, path, mapping, _store(settings))
+        return
+    if not target or not version:
+        raise click.UsageError("Name the model: --target and --model.")
+    from features.standard import STANDARD
+    from homeroom.evaluating import evaluation
+    from training.run import Training
+
+    model = _registry(settings).load(target, STANDARD, version)
+    records, told = _records(settings, say, source, path, mapping)
+    with say.progress("judging") as step:
+        found = evaluation(records, model, settings.section("train", Training), told.pass_mark, test_from, step)
+    say.lines(*found.lines)
+    say.result(found.as_dict())
+
+
+@command(
+    click.option("--source", type=click.Choice(SOURCE_NAMES), is_eager=True, help="The format of an export to audit."),
+    click.argument("path", type=click.Path(path_type=Path), required=False),
+    click.option("--target", required=True, type=click.Choice(TARGET_NAMES), help="What the model predicts."),
+    click.option("--model", "version", required=True, metavar="VERSION", help="The registered version."),
+    click.option("--test-from", callback=_date, metavar="DATE",
+                 help="Audit terms from this day on (default: all that are later than what the model learned from)."),
+    _MAPPING,
+)
+def audit(
+    settings: Settings, say: Say, source: str | None, path: Path | None, target: str, version: str, test_from: date | None,
+    mapping: Path | None,
+) -> None:  # fmt: skip
+    """Show how a model treats groups of students, and what proves that it does not leak.
+
+    It shows the audit that the version was registered with. With --source and PATH an export is audited anew.
+    """
+    from homeroom.auditing import as_lines, kept
+
+    if (source is None) != (path is None) or source in {FLAT, RESPONSES}:
+        raise click.UsageError("--source and PATH go together; a flat file or a log of responses has its audit on the card.")
+    registry = _registry(settings)
+    if source is None or path is None:
+        found = kept(registry.card(target, version))
+    else:
+        from features.standard import STANDARD
+        from training.fairness import of_export
+        from training.gates import Gates
+        from training.run import Training
+
+        model = registry.load(target, STANDARD, version)
+        records, told = _records(settings, say, source, path, mapping)
+        with say.progress("auditing") as step:
+            step(target)
+            anew = of_export(records, model, settings.section("train", Training), settings.section("audit", Gates),
+                             told.pass_mark, test_from)  # fmt: skip
+        found = {"target": target, "model_version": version, "audit": anew, "leakage": model.card.get("leakage")}
+    say.lines(*as_lines(found))
+    say.result(found)
 
 
 def _left_out(say: Say, target: str, why: Refused) -> None:
@@ -384,42 +505,65 @@ def _figure(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.3f}"
 
 
-#: The figure by which a model is listed: of a list, of a number, of classes.
-_HEADLINES = {"auc": "AUC", "rmse": "RMSE", "log_loss": "log-loss"}
+_BY = click.option("--by", default="", metavar="NAME", help="Who does it, for the history (default: your account's name).")
 
 
 @command(click.argument("target", required=False, callback=_target))
 def models(settings: Settings, say: Say, target: str | None) -> None:
-    """List the registered models, newest first."""
-    found = _registry(settings).versions(target)
-    for one in found:
-        figures = [f"{says} {one.metrics[name]:.3f}" for name, says in _HEADLINES.items() if name in one.metrics][:1]
-        marks = [*(["in use"] if one.champion else []), "gate passed" if one.passed_gate else "gate not passed"]
-        say.lines(f"{one.target} version {one.version}: {', '.join([*figures, *marks])}")
-        say.result({"target": one.target, "version": one.version, "run_id": one.run_id, "passed_gate": one.passed_gate,
-                    "champion": one.champion, "metrics": dict(one.metrics)})  # fmt: skip
-    if not found:
-        say.lines("No model is registered yet. `homeroom train` makes one.")
+    """List the registered models, newest first; of one TARGET, who signed, promoted and stopped what, too."""
+    promoting.models(say, _registry(settings), target)
+
+
+@command(
+    click.argument("target", required=False, callback=_target),
+    click.option("--version", default="champion", metavar="VERSION", help="Another version than the one that serves."),
+    click.option("--audience", type=click.Choice(CARD_AUDIENCES), default="engineer", show_default=True, help="Who reads it."),
+    click.option("--out", type=click.Path(path_type=Path), help="The file to write: .html, .md or .json (default: print it)."),
+)
+def card(settings: Settings, say: Say, target: str | None, version: str, audience: str, out: Path | None) -> None:
+    """Show a model's card; without TARGET, the system card of all models in use."""
+    promoting.card(say, _registry(settings), target, version, audience, out)
 
 
 @command(
     click.argument("target", callback=_target),
     click.argument("version"),
-    click.option("--despite-gate", default="", metavar="REASON", help="Why a version that failed its gate may serve."),
+    click.option("--role", type=click.Choice(SIGNING_ROLES), required=True, help="In which role."),
+    click.option("--name", required=True, help="The person who answers for it."),
+    _BY,
 )
-def promote(settings: Settings, say: Say, target: str, version: str, despite_gate: str) -> None:
-    """Let a version serve."""
-    _registry(settings).promote(target, version, despite_gate)
-    say.lines(f"{target}: version {version} serves now.")
-    say.result({"target": target, "version": version})
+def sign(settings: Settings, say: Say, target: str, version: str, role: str, name: str, by: str) -> None:
+    """Sign that a version may serve. A promotion needs two people: data science, and education or data protection."""
+    promoting.sign(say, _registry(settings), target, version, role, name, by)
 
 
-@command(click.argument("target", callback=_target))
-def rollback(settings: Settings, say: Say, target: str) -> None:
+@command(
+    click.argument("target", callback=_target),
+    click.argument("version"),
+    click.option("--signed", multiple=True, metavar="ROLE=NAME", help="A signature, as `homeroom sign` keeps it; repeatable."),
+    click.option("--despite-gate", default="", metavar="REASON", help="Why a version that failed its gate may serve."),
+    _BY,
+)
+def promote(
+    settings: Settings, say: Say, target: str, version: str, signed: tuple[str, ...], despite_gate: str, by: str
+) -> None:
+    """Let a version serve: its card complete, its gates passed, signed by two people."""
+    from training.governance import Governance
+
+    governance = settings.section("governance", Governance)
+    promoting.promote(say, _registry(settings), target, version, signed, despite_gate, governance, by)
+
+
+@command(click.argument("target", callback=_target), _BY, click.option("--why", default="", help="Why, for the history."))
+def rollback(settings: Settings, say: Say, target: str, by: str, why: str) -> None:
     """Let the version serve that served before."""
-    version = _registry(settings).rollback(target)
-    say.lines(f"{target}: version {version} serves again.")
-    say.result({"target": target, "version": version})
+    promoting.rollback(say, _registry(settings), target, by, why)
+
+
+@command(click.argument("target", callback=_target), click.option("--why", required=True, help="Why, for the history."), _BY)
+def stop(settings: Settings, say: Say, target: str, why: str, by: str) -> None:
+    """Take a model out of use: nothing is scored by it until a version is promoted again."""
+    promoting.stop(say, _registry(settings), target, why, by)
 
 
 @command(
@@ -434,26 +578,62 @@ def score(settings: Settings, say: Say, source: str, path: Path, as_of: date, ou
     if source == FLAT and mapping is not None:
         flat.score(say, path, mapping, as_of, out, _store(settings), _registry(settings))
         return
+    if source == RESPONSES and mapping is not None:
+        responses.score(say, path, mapping, as_of, out, _store(settings))
+        return
     from features.standard import STANDARD
     from serving.batch import run
+    from serving.monitor import Monitoring
     from serving.scoring import Scoring
 
-    told, registry = settings.section("score", Scoring), _registry(settings)
+    told, registry, watch = settings.section("score", Scoring), _registry(settings), settings.section("monitor", Monitoring)
     loaded = [registry.load(target, STANDARD) for target in TARGET_NAMES if registry.champion(target) is not None]
     records, source_told = _records(settings, say, source, path, mapping)
     if not loaded:
         _score_by_rule(settings, say, records, source_told.pass_mark, as_of, out, told)
         return
     with say.progress("scoring") as step:
-        done = run(records, loaded, as_of, _store(settings), out, told, step)
+        done = run(records, loaded, as_of, _store(settings), out, told, step, watch, source_told.pass_mark)
     for model in loaded:
         if model.target.unit == "skill" and model.target.name not in done.counts:
             say.lines(f"{model.target.name}: no evidence; no work of these classes is tagged with a skill")
     for target, counts in done.counts.items():
         say.lines(f"{target}: {', '.join(f'{rows:,} {status}' for status, rows in counts.items())}")
+    lists = {model.target.name: model.card["list"] for model in loaded if "list" in model.card}
+    say.lines(*(f"{target}: {one['says']}" for target, one in lists.items()))
     say.lines(f"{done.rows:,} rows for {done.students:,} students in {out}; records reach to {done.data_through}")
     say.result({"rows": done.rows, "students": done.students, "counts": done.counts, "parts": done.parts,
-                "parts_found": done.parts_found, "data_through": done.data_through, "out": str(out)})  # fmt: skip
+                "parts_found": done.parts_found, "data_through": done.data_through, "out": str(out),
+                "lists": {target: one["says"] for target, one in lists.items()}})  # fmt: skip
+
+
+@command(
+    click.option("--source", type=click.Choice(SOURCE_NAMES), is_eager=True, help="The format of a later export to read."),
+    click.argument("path", type=click.Path(path_type=Path), required=False),
+    click.option("--reviews", type=click.Path(path_type=Path, exists=True), help="What people thought: prediction_id, agrees."),
+    click.option("--out", type=click.Path(path_type=Path), help="The page to write (default: into the state folder)."),
+    _MAPPING,
+)
+def monitor(
+    settings: Settings, say: Say, source: str | None, path: Path | None, reviews: Path | None, out: Path | None,
+    mapping: Path | None,
+) -> None:  # fmt: skip
+    """Compare what came in and went out with the model's card, and earlier lists with their outcomes.
+
+    It looks at the newest list. With --source and PATH a later export is read first, which holds more outcomes.
+    """
+    from serving.monitor import Monitoring
+
+    if (source is None) != (path is None) or source in {FLAT, RESPONSES}:
+        raise click.UsageError("--source and PATH go together; a flat file's model is not monitored.")
+    store, pass_mark = _store(settings), None
+    if source is not None and path is not None:
+        records, source_told = _records(settings, say, source, path, mapping)
+        pass_mark = source_told.pass_mark
+    else:
+        records = store.records()
+    told = settings.section("monitor", Monitoring)
+    monitoring.monitor(say, store, _registry(settings), records, told, pass_mark, reviews, out)
 
 
 def _score_by_rule(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from features.records import SchoolRecords, digest_of
 from features.sources import digest, read
 from features.sources.oneroster import OneRoster
 from features.standard import STANDARD
+from homeroom import promoting
 from homeroom.simulate import oneroster
 from homeroom.simulate.run import FORMAT, MANIFEST, simulate
 from homeroom.simulate.world import World
@@ -26,6 +27,8 @@ from serving.cases.database import open_database
 from serving.cases.keys import create_key, list_keys, revoke_key
 from serving.scoring import Scoring
 from serving.store import Store
+from training.governance import Governance, Provenance
+from training.promotion import Approval, SignOff
 from training.registry import Registry
 from training.run import Training
 from training.targets import TARGETS
@@ -36,6 +39,22 @@ Progress = Callable[..., None]
 #: Why a model that does not beat every simple baseline serves here all the same; kept with the version.
 REASON = "shown in the demonstration, on a simulated district"
 LABEL = "demo"
+
+#: Who answers for the models here: nobody, since nobody's records are read. A school states its own in ``homeroom.toml``.
+GOVERNANCE = Governance(
+    owner="the demonstration, for a simulated district",
+    licence="Apache-2.0",
+    legal_basis="none is needed: the students are simulated",
+    contest_contact="nobody: the students are simulated",
+    incident_contact="nobody: the students are simulated",
+    dpia_id="none is needed: the students are simulated",
+    capacity_set_by="the demonstration, by the setting train.capacity",
+    training_required="none: nobody works with this list",
+    retention="the folder of the demonstration can be removed at any time",
+)
+
+#: Who signs here, by role: two names that say that nobody has.
+SIGNERS = (("data_science", "Demonstration, data science"), ("education", "Demonstration, education"))
 
 #: Rows that a target is learned from here, unless ``train.most_rows`` says otherwise: a third of the usual, so that all of
 #: it takes a few minutes. The figures are within .01 of AUC of those of all classes.
@@ -74,7 +93,7 @@ def prepare(home: Path, students: int, seed: int, training: Training, progress: 
     _exported(district, home / "export", progress)
     progress("reading the OneRoster export and the tables beside it")
     records = _records(home / "export", store)
-    results = _trained(home, records, registry, training, progress)
+    results = _trained(home, records, store, registry, training, progress)
     models = [registry.load(target, STANDARD) for target in TARGETS if registry.champion(target) is not None]
     as_of = date.fromisoformat(world.years.through)
     scores = home / "scores.parquet"
@@ -135,21 +154,31 @@ def _records(export: Path, store: Store) -> SchoolRecords:
         if kept.digest == digest("oneroster", export, told):
             return kept
     reading = read("oneroster", export, told)
-    return SchoolRecords.from_frames(reading.tables, "default", reading.digest).write(made)
+    records = SchoolRecords.from_frames(reading.tables, "default", reading.digest).write(made)
+    store.keep_accounts(reading.digest, reading.accounts)
+    return records
 
 
-def _trained(home: Path, records: SchoolRecords, registry: Registry, training: Training, progress: Progress) -> list[Result]:
+def _trained(
+    home: Path, records: SchoolRecords, store: Store, registry: Registry, training: Training, progress: Progress
+) -> list[Result]:
     """Train and promote, unless models of these records and these definitions serve already."""
     catalog = digest_of(*((one.name, one.fingerprint) for one in STANDARD))
+    day = promoting.today()
+    standard = "OneRoster 1.2, and the canonical tables beside it, of a simulated district"
+    governance = replace(GOVERNANCE, dpia_date=day.isoformat())
+    provenance = Provenance(day.isoformat(), "oneroster", standard, store.accounts(records.digest), governance)
     stamp = home / "trained.json"
     wanted = {"records": records.digest, "catalog": catalog, "training": digest_of(training)}
     if stamp.exists() and json.loads(stamp.read_text()) == wanted:
         return []
     results = train(records, settings=training, pass_mark=OneRoster().pass_mark, registry=registry,
-                    progress=lambda step: progress(f"training: {step}"),
+                    progress=lambda step: progress(f"training: {step}"), provenance=provenance,
                     left_out=lambda target, why: progress(f"{target} is left out: {why.problems[0].problem}"))  # fmt: skip
     for result in results:
-        registry.promote(result.model.target.name, result.model.version, "" if result.passed_gate else REASON)
+        approval = Approval(day, "the demonstration", tuple(SignOff(role, name, day.isoformat()) for role, name in SIGNERS),
+                            governance, "" if result.passed_gate else REASON)  # fmt: skip
+        registry.promote(result.model.target.name, result.model.version, approval)
     stamp.write_text(json.dumps(wanted))
     return results
 

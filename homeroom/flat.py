@@ -7,6 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from homeroom import promoting
+
 if TYPE_CHECKING:
     from features.sources.tabular import FlatReading
     from homeroom.cli import Say
@@ -76,12 +78,15 @@ def features(say: Say, path: Path, mapping: Path, out: Path, store: Store) -> No
 def train(settings: Settings, say: Say, path: Path, mapping: Path, store: Store, registry: Registry) -> None:
     """Train a model of the outcome that the description names, judge it, and register it."""
     from training.flat import train_flat
+    from training.governance import Governance, Provenance
     from training.run import Training
 
     told = settings.section("train", Training)
     found = _kept(_read(path, mapping, labelled=True), say, store)
+    accounts, governance = found.reading.accounts, settings.section("governance", Governance)
+    provenance = Provenance(promoting.today().isoformat(), FLAT, f"one flat file, {path.name}", accounts, governance)
     with say.progress("training") as step:
-        one = train_flat(found.table, told, registry, found.left_out, found.reading.digest, step)
+        one = train_flat(found.table, told, registry, found.left_out, found.reading.digest, step, provenance=provenance)
     say.result(one.as_dict())
     say.lines(
         f"{one.model.target.name} version {one.model.version}: trained on {one.train['rows']:,} rows, judged on "

@@ -18,7 +18,7 @@ from features import tenants
 from features.problems import Problem, Refused
 
 #: The tables of ``homeroom.toml``, and what is set outside of any.
-SECTIONS = ("source", "train", "score", "serve")
+SECTIONS = ("source", "train", "schedule", "audit", "score", "serve", "monitor", "governance")
 PLAIN = ("tenant", "database_url", "mlflow_uri")
 
 TEMPLATE = """# Homeroom's settings. Every key has a default; an unknown key is refused.
@@ -35,11 +35,34 @@ tenant = "default"
 [train]
 # capacity = 0.10                      # share of the students of a day that a school can look at
 
+[schedule]
+# every = 1                            # a model is trained anew every so many terms
+# back_days = 0                        # rows older than this before the test are not learned from; 0 takes all
+# group = ""                           # "school" or "course": judge also on those a model never saw
+
+[audit]
+# recall_ratio = 0.80                  # recall of a group beside that of the group found best; a limit can only be tightened
+# undecided_fails = false              # whether too little to tell fails a gate
+
 [score]
 # stale_after_days = 14                # how many days before the date asked about the records may end
 
+[monitor]
+# index = 0.2                          # population stability index from which on an input counts as changed
+# accept_missing = []                  # inputs or tables whose absence is known of, so that scoring does not stop
+
 [serve]
 # workers = 1                          # processes that answer requests
+
+# Who answers for the models, and on what grounds. All of these must be stated before a version may serve.
+[governance]
+# owner = ""                           # who answers for the models
+# licence = ""                         # under which they and their cards may be used
+# legal_basis = ""                     # on what grounds the records are processed
+# contest_contact = ""                 # whom a family turns to
+# incident_contact = ""                # whom staff turn to
+# dpia_id = ""                         # the data protection impact assessment
+# dpia_date = ""                       # its day, as YYYY-MM-DD
 """
 
 

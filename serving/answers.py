@@ -14,6 +14,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from serving import wording
+from serving.listed import Listed
 from serving.scoring import Risk
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ RIGHTS = (
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """Whom an answer is about: the school's key, and the name to use in sentences."""
+    """Whom an answer is about: the school's key, the name to use in sentences, and on which lists they were before."""
 
     student_id: str
     name: str = ""
+    listed: tuple[Listed, ...] = ()
 
     @property
     def called(self) -> str:

@@ -6,7 +6,7 @@ depends on, so a killed run goes on where it stopped and a repeated run finds al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,8 +20,9 @@ from features.pipeline import FeatureTable, class_norms, joined, placed
 from features.problems import NotFound
 from features.records import SchoolRecords, digest_of
 from features.tables import Grain
-from serving import wording
+from serving import lists, missing, previous, wording
 from serving.answers import Student, prediction_id
+from serving.monitor import Monitoring
 from serving.scoring import Risk, Scoring, feature_tables, score
 from serving.store import Latest, Store
 from training.trained import TrainedModel
@@ -65,6 +66,8 @@ def run(
     out: Path,
     settings: Scoring | None = None,
     progress: Progress = lambda _step, _done, _of: None,
+    monitoring: Monitoring | None = None,
+    pass_mark: float | None = None,
 ) -> Run:
     """Score everybody enrolled on a date, write the list to ``out`` as Parquet, and keep the snapshot for requests.
 
@@ -76,12 +79,15 @@ def run(
         out: the Parquet file to write, one row per target and unit, sorted.
         settings: see :class:`~serving.scoring.Scoring`.
         progress: called with a step, how many parts are done, and of how many.
+        monitoring: see :class:`~serving.monitor.Monitoring`.
+        pass_mark: share of the best score from which a skill counts as secure, kept with the list until outcomes come.
 
     Raises:
         NotFound: there are no models, or nobody is enrolled on the date.
+        Refused: what models read is newly missing (see :mod:`serving.missing`).
 
     """
-    settings = settings or Scoring()
+    settings, monitoring = settings or Scoring(), monitoring or Monitoring()
     if not models:
         raise NotFound("No model is promoted. Train one with `homeroom train`, then `homeroom promote TARGET VERSION`.")
     when = pl.DataFrame({"as_of": [as_of]})
@@ -113,15 +119,10 @@ def run(
     secret = store.secret()
     names: dict[Grain, str] = {}
     parts: list[Path] = []
+    missing.refuse(records, as_of, models, lambda model: _bases(folder, model, records.buckets), monitoring.accept_missing)
     for model in models:
-        target, catalog = model.target, model.catalog.at(model.target.unit)
-        bases = [
-            FeatureTable.of(
-                pl.read_parquet(folder / f"base-{target.name}-{number:04d}.parquet"), catalog, target.unit, Norms.none()
-            )
-            for number in range(records.buckets)
-        ]
-        norms = class_norms(joined(bases))
+        target, bases = model.target, list(_bases(folder, model, records.buckets))
+        norms = class_norms(joined(bases), records)
         norms.write(store.norms_folder)
         names[target.unit] = norms.digest
         for number, base in enumerate(bases):
@@ -138,17 +139,32 @@ def run(
     whole = pl.concat([pl.read_parquet(path) for path in parts]).sort(
         "target", "student_id", "enrolment_id", "section_id", "skill_id"
     )
+    # Last, so that parts depend on nothing that another run may have written since.
+    whole = previous.kept_on(whole, models, previous.listed_before(store, as_of))
     out.parent.mkdir(parents=True, exist_ok=True)
     _write(whole, out)
+    lists.keep(store, whole, models, as_of, token, pass_mark, monitoring.keep_lists_days)
     snapshots = {
         model.target.name: str((folder / f"features-{model.target.name}-*.parquet").relative_to(store.folder))
         for model in models
     }
     store.name_latest(Latest(as_of, through, names, snapshots, token, definitions))
+    return Run(whole.height, whole["student_id"].n_unique(), _counts(whole), steps, found, through)
+
+
+def _bases(folder: Path, model: TrainedModel, buckets: int) -> Iterator[FeatureTable]:
+    """Yield the features of every bucket as they were written, before anybody is placed in a class."""
+    catalog, target = model.catalog.at(model.target.unit), model.target
+    for number in range(buckets):
+        frame = pl.read_parquet(folder / f"base-{target.name}-{number:04d}.parquet")
+        yield FeatureTable.of(frame, catalog, target.unit, Norms.none())
+
+
+def _counts(whole: pl.DataFrame) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
     for name, status, rows in whole.group_by("target", "status").len().sort("target", "status").iter_rows():
         counts.setdefault(name, {})[status] = rows
-    return Run(whole.height, whole["student_id"].n_unique(), counts, steps, found, through)
+    return counts
 
 
 def definitions_of(model: TrainedModel) -> str:

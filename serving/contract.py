@@ -49,6 +49,9 @@ class Desk(Protocol):
     def model_card(self, target: str, prediction_id: str | None, tenant: str) -> dict[str, object]:
         """Return the card of the model in use for ``target``, or of the version behind one prediction."""
 
+    def system_card(self, tenant: str) -> dict[str, object]:
+        """Return the card of the whole system: its models in use, who does what, and how it is stopped."""
+
     def example(self) -> None:
         """Score a built-in example student, so that a service says it is ready only when it is."""
 

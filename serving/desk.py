@@ -29,8 +29,11 @@ from serving.answers import Student, answer, version_in
 from serving.batch import definitions_of
 from serving.contract import SCORE_EXAMPLE, NoModel, ServeSettings
 from serving.failures import places
+from serving.listed import held
+from serving.previous import by_student, listed_before
 from serving.scoring import Risk, Scoring, feature_tables, score
 from serving.store import Latest, Store
+from serving.system_card import system_card
 from training.flat_model import FlatModel
 from training.registry import Registry
 from training.targets import TARGETS
@@ -112,7 +115,8 @@ class Desk:
             lap("features")
             for model in shelf.models:
                 for risk in score(tables[model.target.name], model, asked.data_through, self._scoring):
-                    found[risk.student_id][1].append(risk)
+                    student, risks = found[risk.student_id]
+                    risks.append(held(risk, student.listed))
             lap("score and explain")
         answers = [
             answer(student, asked.as_of, risks, asked.skills, audience, shelf.secret, shelf.asks_skills)
@@ -128,6 +132,7 @@ class Desk:
             raise NotFound("No export of this school has been scored yet. Run `homeroom score` first.")
         store = Store.of(self._home, tenant)
         found: dict[str, list[Risk]] = {student: [] for student in student_ids}
+        before = by_student(listed_before(store, shelf.latest.as_of, student_ids))
         for model in shelf.models:
             name = model.target.name
             if name not in shelf.latest.snapshots:
@@ -140,7 +145,7 @@ class Desk:
             norms = shelf.norms.get(model.target.unit, Norms.none())
             table = FeatureTable.of(rows, catalog, model.target.unit, norms)
             for risk in score(table, model, shelf.latest.data_through, self._scoring):
-                found[risk.student_id].append(risk)
+                found[risk.student_id].append(held(risk, before.get(risk.student_id, ())))
         unknown = [student for student, risks in found.items() if not risks]
         if unknown:
             # Said by its place in the list: the answer must not repeat keys that may belong to somebody else's school.
@@ -165,18 +170,22 @@ class Desk:
         flat_names = () if target in TARGETS else tuple(registry.flat())
         if target not in (*TARGETS, *flat_names):
             raise NotFound(f"There is no target of this name. The targets are: {', '.join((*TARGETS, *flat_names))}.")
-        model: TrainedModel | FlatModel | None
-        if prediction_id is None:
-            shelf = self._shelf(tenant)
-            model = shelf.flat.get(target) or next((one for one in shelf.models if one.target.name == target), None)
-            if model is None:
-                raise NotFound(f"No {target} model is in use.")
-        else:
+        if prediction_id is not None:
             version = version_in(prediction_id, target)
             if version is None:
                 raise NotFound(f"This prediction was not made by a {target} model.")
-            model = registry.load(target, STANDARD, version) if target in TARGETS else registry.load_flat(target, version)
+            return registry.card(target, version)
+        shelf = self._shelf(tenant)
+        model = shelf.flat.get(target) or next((one for one in shelf.models if one.target.name == target), None)
+        if model is None:
+            raise NotFound(f"No {target} model is in use.")
         return {**model.card, "version": model.version}
+
+    def system_card(self, tenant: str) -> dict[str, object]:
+        """Return the card of the system, made of the cards of the models in use."""
+        shelf = self._shelf(tenant)
+        in_use: tuple[TrainedModel | FlatModel, ...] = (*shelf.models, *shelf.flat.values())
+        return system_card([{**one.card, "version": one.version} for one in in_use])
 
     def example(self) -> None:
         """Score the example of the reference, for whichever tenant has models."""

@@ -110,6 +110,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/score", "POST", key=True, check=check_score),
     Entry("/students/score", "POST", key=True, check=check_stored),
     Entry("/model-card/{target}", key=True),
+    Entry("/system-card", key=True),
 )
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from serving.contract import SCORE_EXAMPLE, STORED_EXAMPLE
 from serving.guard import ENTRIES
+from serving.pages import FORMATS
+from training.card_page import AUDIENCES
 
 _SAYS = (
     "Scores of students with their reasons, gaps in skills and help that exists. Decision support only: a score is a "
@@ -67,6 +69,30 @@ _OPEN_ROUTES = {
     "/docs.json": ("This document.", "application/json"),
 }
 
+#: How a card is asked for as a page.
+_AS_A_PAGE: list[dict[str, Any]] = [
+    {
+        "name": "format",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string", "enum": list(FORMATS)},
+        "description": "As JSON, as a page, or as its Markdown. By default what the Accept header prefers, else JSON.",
+    },
+    {
+        "name": "audience",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string", "enum": list(AUDIENCES)},
+        "description": "Who reads the page; by default whom the key is for. The JSON is whole for everybody.",
+    },
+]
+
+_SYSTEM: dict[str, Any] = {
+    "description": "The card of the whole system: its models in use, who does what, and how it is stopped.",
+    "operationId": "system_card",
+    "parameters": _AS_A_PAGE,
+}
+
 _CARD: dict[str, Any] = {
     "description": "The model card of the model in use for a target, or of the very version behind a prediction.",
     "operationId": "model_card",
@@ -79,6 +105,7 @@ _CARD: dict[str, Any] = {
             "schema": {"type": "string"},
             "description": "Asks for the card of the version that made this prediction.",
         },
+        *_AS_A_PAGE,
     ],
 }
 
@@ -98,8 +125,11 @@ def reference(found: dict[str, Any]) -> dict[str, Any]:
             media["example"] = example
         post["requestBody"]["required"] = True
         paths[path] = {"post": _guarded(post, post["responses"])}
-    answer = {"200": {"description": "The card.", "content": {"application/json": {"schema": {"type": "object"}}}}}
+    page = {"schema": {"type": "string"}}
+    content = {"application/json": {"schema": {"type": "object"}}, "text/html": page, "text/markdown": page}
+    answer = {"200": {"description": "The card.", "content": content}}
     paths["/model-card/{target}"] = {"get": _guarded(dict(_CARD), answer)}
+    paths["/system-card"] = {"get": _guarded(dict(_SYSTEM), answer)}
     assert set(paths) == {entry.path for entry in ENTRIES}, "a route is missing from the reference, or is only there"
     return {
         "openapi": found["openapi"],

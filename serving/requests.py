@@ -23,7 +23,10 @@ from features.records import EVER, SchoolRecords, with_versions
 from features.tables import TABLES, Table
 from features.validation import LONGEST, MISSING, YEARS, check, day
 from serving.answers import Student
+from serving.listed import BANDS, Listed
 from training.flat_model import FlatModel
+from training.targets import TARGETS
+from training.trained import CHECK_IN
 
 #: What a student may send, and what the school may.
 STUDENT_TABLES = (
@@ -38,7 +41,7 @@ SCHOOL_TABLES = (
 #: Tables of the school that hold little and are read whole; the others come by class or by school.
 _WHOLE = ("organisations", "terms", "courses", "skill_prerequisites")
 
-_OTHER_KEYS = frozenset({"student_id", "name"})
+_OTHER_KEYS = frozenset({"student_id", "name", "previous_bands"})
 _BODY_KEYS = frozenset({"as_of", "students", "school", "data_through"})
 _FLAT_KEYS = frozenset({"as_of", "students", "target"})
 _FLAT_STUDENT = frozenset({"student_id", "name", "row"})
@@ -279,9 +282,24 @@ def _students(
             problems.append(
                 _problem("missing_table", f"{where}.enrolments", "a student needs an enrolment", "Send at least one.")
             )
-        students.append(Student(key, name))
+        students.append(Student(key, name, _listed(who.get("previous_bands", []), f"{where}.previous_bands", problems)))
         grouped.setdefault(frozenset(name for name in STUDENT_TABLES if name in who), []).append((at, who))
     return students, grouped
+
+
+def _listed(sent: object, where: str, problems: list[Problem]) -> tuple[Listed, ...]:
+    """Return on which lists a student was, from the bands of an earlier answer: ``target``, ``band``, keys of the unit."""
+    keys = ("target", "enrolment_id", "section_id", "skill_id")
+    found = []
+    for at, one in enumerate(sent if isinstance(sent, list) else [None]):
+        told = {key: one.get(key) for key in keys} if isinstance(one, Mapping) else {}
+        right = isinstance(one, Mapping) and one.get("band") in BANDS and told["target"] in TARGETS
+        if not right or not all(value is None or isinstance(value, str) for value in told.values()):
+            hint = "Send target and band as an earlier answer gave them, and the keys of the unit."
+            problems.append(_problem("bad_value", f"{where}[{at}]", "this is not the band of an earlier answer", hint))
+        elif one["band"] == CHECK_IN:
+            found.append(Listed(str(told["target"]), *(told[key] for key in keys[1:])))
+    return tuple(found)
 
 
 def _school(sent: object, tenant: str, reference: School, problems: list[Problem]) -> School:

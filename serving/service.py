@@ -24,6 +24,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from features.problems import Unavailable
+from serving import pages, system_card
 from serving.cases.keys import Keyring
 from serving.contract import Desk, NoModel, ServeSettings, open_chosen_desk
 from serving.failures import Failure, log, silence_values
@@ -31,6 +32,7 @@ from serving.guard import CALL, Boundary, Call, Guard
 from serving.home import home_page
 from serving.measures import Measures
 from serving.reference import reference
+from training import card_page
 
 SETTINGS = ServeSettings.from_environment()
 
@@ -96,10 +98,26 @@ def _reference(request: Request) -> Response:
     return Response(request.app.state.reference, media_type="application/json")
 
 
+def _card(request: Request, find: Callable[[Desk, Call], dict[str, object]], page: Callable[..., str]) -> Response:
+    """Return a card as its asker wants it: JSON, or a page for an audience."""
+    call, desk = CALL.get(), request.app.state.desk
+    with Boundary(call):
+        asked = pages.asked(request.query_params, request.headers.get("accept", ""), call.caller.audience)
+        found = find(desk, call)
+        if asked.format == "json":
+            return Response(orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
+        text = page(found, asked.audience)
+        return HTMLResponse(pages.html(text)) if asked.format == "html" else Response(text, media_type="text/markdown")
+    return Response(status_code=500)
+
+
 def _model_card(request: Request) -> Response:
-    desk: Desk = request.app.state.desk
     target, prediction = request.path_params["target"], request.query_params.get("prediction_id")
-    return _answered(lambda call: desk.model_card(target, prediction, call.caller.tenant))
+    return _card(request, lambda desk, call: desk.model_card(target, prediction, call.caller.tenant), card_page.page)
+
+
+def _system_card(request: Request) -> Response:
+    return _card(request, lambda desk, call: desk.system_card(call.caller.tenant), system_card.page)
 
 
 #: The routes that are not API functions. Mounted at /, they also take the place of BentoML's own page there.
@@ -109,6 +127,7 @@ PAGES = Starlette(
         Route("/metrics", _metrics),
         Route("/docs.json", _reference),
         Route("/model-card/{target}", _model_card),
+        Route("/system-card", _system_card),
     ]
 )
 KEYS = Keyring(SETTINGS.database_url)
@@ -118,7 +137,7 @@ _MEASURES: list[Measures] = []
 def _measures() -> Measures:
     """Return this worker's measures, made when first asked for (see :class:`~serving.measures.Measures`)."""
     if not _MEASURES:
-        _MEASURES.append(Measures())
+        _MEASURES.append(Measures(SETTINGS.home))
     return _MEASURES[0]
 
 

@@ -11,9 +11,9 @@ import math
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from features.norms import Norms
 from features.problems import NotFound
 from features.records import SchoolRecords
 from features.tables import Grain
+from features.validation import Account
 from serving.requests import SCHOOL_TABLES
 
 #: How many scorings are kept. A server goes on reading the one before the newest until it has looked again.
@@ -82,6 +83,21 @@ class Store:
     def records(self) -> SchoolRecords:
         """Return the records of the last export; raise :class:`NotFound` where there are none."""
         return SchoolRecords.open(self.records_folder)
+
+    def keep_accounts(self, digest: str, accounts: Sequence[Account]) -> None:
+        """Keep what became of every row of the export that the records were made of; ``digest`` names the export."""
+        told = {"digest": digest, "accounts": [asdict(one) for one in accounts]}
+        building = self.folder / f".accounts-{os.getpid()}.json"
+        building.write_text(json.dumps(told, indent=1))
+        building.replace(self.folder / "accounts.json")
+
+    def accounts(self, digest: str) -> tuple[Account, ...]:
+        """Return what became of every row of an export; nothing where it was read by an older release."""
+        try:
+            told: dict[str, Any] = json.loads((self.folder / "accounts.json").read_text())
+        except FileNotFoundError:
+            return ()
+        return tuple(Account(**one) for one in told["accounts"]) if told["digest"] == digest else ()
 
     def reference(self) -> dict[str, pl.DataFrame]:
         """Return the school's own tables from the last export: classes, assignments, skills."""

@@ -14,15 +14,17 @@ from typing import Literal
 from features.catalog import CONCEPTS, Feature
 from features.phrases import fill
 from serving.scoring import Risk
+from training.indicators import PROGRESS
+from training.reasons import MOST_REASONS, foremost
 
 #: What is said of skills where no work leads to one.
 NO_SKILLS = "No work of these classes is tagged with a skill, so there is no evidence of skills."
 
 Direction = Literal["adds_concern", "protective"]
 
-#: A concept with a smaller share of all contributions is not worth a teacher's minute.
-LEAST_SHARE = 0.1
-MOST_REASONS = 3
+#: What is said where reasons would be given that equally good models do not agree on.
+NO_RELIABLE_REASON = "Which records weigh most cannot be told reliably here."
+
 MOST_STRENGTHS = 2
 
 
@@ -45,8 +47,11 @@ class Reason:
 
 
 def reasons(risk: Risk, name: str) -> list[Reason]:
-    """Return at most three reasons, the weightiest concept first."""
-    return adding(risk.by_concept, lambda concept: _fact(risk, concept, name, "adds_concern"))
+    """Return at most three reasons, the weightiest concept first, of those that equally good models agree on."""
+    hidden = _hidden(risk)
+    return adding(
+        risk.by_concept, lambda concept: None if concept in hidden else _fact(risk, concept, name, "adds_concern")
+    )  # fmt: skip
 
 
 def strengths(risk: Risk, name: str) -> list[Reason]:
@@ -56,13 +61,7 @@ def strengths(risk: Risk, name: str) -> list[Reason]:
 
 def adding(by_concept: Mapping[str, float], fact: Callable[[str], Reason | None]) -> list[Reason]:
     """Return at most three facts of concepts that add to a score, the weightiest first, none of which is a trifle."""
-    total = sum(abs(value) for value in by_concept.values())
-    found = []
-    for concept, contribution in sorted(by_concept.items(), key=lambda item: -item[1]):
-        if contribution > 0 and contribution >= LEAST_SHARE * total:
-            one = fact(concept)
-            if one is not None:
-                found.append(one)
+    found = [one for concept in foremost(by_concept) if (one := fact(concept)) is not None]
     return found[:MOST_REASONS]
 
 
@@ -94,7 +93,16 @@ def unknowns(risk: Risk) -> list[str]:
             found.append(sentence)
     if not risk.medians:
         found.append(f"How the {_group(risk)} stands is not known here, so nothing is compared with it.")
+    if not _hidden(risk).isdisjoint(foremost(risk.by_concept)) and not reasons(risk, ""):
+        found.append(NO_RELIABLE_REASON)
     return found
+
+
+def _hidden(risk: Risk) -> frozenset[str]:
+    """Return the concepts that are no reasons here; see :mod:`training.reasons`."""
+    if risk.probability is None:
+        return frozenset()
+    return risk.model.steadiness.hidden_at(risk.values.get(PROGRESS), risk.probability)
 
 
 def certainty(risk: Risk) -> str:

@@ -11,8 +11,8 @@ COURSE_TARGETS = ("dropout", "course_failure", "learning_gap")
 _ONE_THREAD = {**PARAMETERS, "num_threads": 1}
 
 #: A training that takes a second: few trees, few days, few draws.
-QUICK = Training(days=(0, 28, 56, 84), judged_days=(28, 56, 84), folds=2, trees=30, bootstrap_draws=40,
-                 parameters={**_ONE_THREAD, "min_child_samples": 20})  # fmt: skip
+QUICK = Training(days=(0, 28, 56, 84), judged_days=(28, 56, 84), folds=2, trees=30, bootstrap_draws=40, refits=2,
+                 explained=40, proof_dates=1, parameters={**_ONE_THREAD, "min_child_samples": 20})  # fmt: skip
 
 #: A real training.
 REAL = Training(parameters=_ONE_THREAD)

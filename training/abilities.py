@@ -437,15 +437,8 @@ def _groups(records: SchoolRecords, asked: list[_Asked]) -> tuple[str, ...]:
 
 def _filled(records: SchoolRecords, asked: _Asked) -> bool:
     """Whether some column of demographics has two groups that can be compared on one target."""
-    columns = TABLES["demographics"].used_for("audit_only")
-    latest = pl.col("known_on") == pl.col("known_on").max().over("student_id")
-    groups = records.labels("demographics").filter(latest, ~pl.col("deleted")).unique("student_id").collect()
+    from training import fairness
+
     outcome = asked.keys.select("student_id").with_columns(asked.labels["label"]).filter(pl.col("label").is_not_null())
-    each = outcome.group_by("student_id").agg(pl.col("label").max()).join(groups, on="student_id")
-    for column in columns:
-        sizes = each.filter(pl.col(column).is_not_null()).group_by(column).agg(pl.len().alias("all"), pl.col("label").sum())
-        # Where a share of the students was looked at, the whole has that many times more of them.
-        enough = (pl.col("all") >= LEAST_IN_GROUP * asked.share) & (pl.col("label") >= LEAST_WITH_OUTCOME * asked.share)
-        if sizes.filter(enough).height >= 2:
-            return True
-    return False
+    # Where a share of the students was looked at, the whole has that many times more of them.
+    return fairness.comparable(records, outcome, LEAST_IN_GROUP * asked.share, LEAST_WITH_OUTCOME * asked.share)

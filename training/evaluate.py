@@ -1,19 +1,27 @@
 """Judgement: how good a list is at the length that a school can work through, and whether a figure can be trusted.
 
 A list has a capacity, a share of the students looked at on a day. Recall at capacity is the share of those with the
-outcome who are on the list; precision at capacity is the share of the list that had it. Days are never mixed when a
-list is cut: each as-of day has its own. Ties at the line are cut by a fixed hash of the student, never by file order.
+outcome who are on the list; precision at capacity is the share of the list that had it; "at first" is the same of the
+first so many of a day, whatever its size. Days are never mixed when a list is cut: each as-of day has its own. Ties at
+the line are cut by a fixed hash of the student, never by file order.
+
+A probability is judged by its distance from what happened (Brier), from the frequencies of ten equal groups (ECE), and
+by the line that would correct it: a slope under 1 says that it is too sure of itself, and an intercept above 0 that it
+says too little overall (Cox 1958; Van Calster and others 2016, where the intercept is taken at slope 1, as here).
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 Floats = npt.NDArray[np.float64]
@@ -22,7 +30,7 @@ Labels = npt.NDArray[np.int8]
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Figures of one list; null where there is only one outcome to tell apart."""
+    """Figures of one list; null where there is only one outcome to tell apart, or no probability to judge."""
 
     rows: int
     positives: int
@@ -32,6 +40,10 @@ class Metrics:
     recall_at_capacity: float | None
     brier: float | None = None
     ece: float | None = None
+    precision_at_first: float | None = None
+    recall_at_first: float | None = None
+    calibration_slope: float | None = None
+    calibration_intercept: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, rounded to six places."""
@@ -62,22 +74,34 @@ def ties(units: Sequence[str]) -> Floats:
 
 def on_list(score: Floats, day: npt.NDArray[Any], tie: Floats, capacity: float) -> npt.NDArray[np.bool_]:
     """Return who is on the list: on each day the first ``ceil(capacity * n)`` by score, ties by ``tie``."""
+    return _foremost(score, day, tie, lambda students: int(room(capacity, students)))
+
+
+def among_first(score: Floats, day: npt.NDArray[Any], tie: Floats, first: int) -> npt.NDArray[np.bool_]:
+    """Return who is among the first so many of each day by score, ties by ``tie``."""
+    return _foremost(score, day, tie, lambda _: first)
+
+
+def _foremost(
+    score: Floats, day: npt.NDArray[Any], tie: Floats, length: Callable[[int], int]
+) -> npt.NDArray[np.bool_]:  # fmt: skip
     chosen = np.zeros(len(score), dtype=bool)
     for one in np.unique(day):
         rows = np.flatnonzero(day == one)
         order = rows[np.lexsort((tie[rows], -score[rows]))]
-        chosen[order[: int(_room(capacity, len(rows)))]] = True
+        chosen[order[: length(len(rows))]] = True
     return chosen
 
 
-def _room(capacity: float, students: float | npt.NDArray[Any]) -> Floats:
+def room(capacity: float, students: float | npt.NDArray[Any]) -> Floats:
     """Return how many a list holds: a tenth of 70 is 7, though 0.1 * 70 is 7.000000000000001."""
     return np.asarray(np.ceil(np.round(capacity * np.asarray(students, dtype=np.float64), 9)))
 
 
 def measure(
-    score: Floats, label: Labels, day: npt.NDArray[Any], tie: Floats, capacity: float, chance: Floats | None = None
-) -> Metrics:
+    score: Floats, label: Labels, day: npt.NDArray[Any], tie: Floats, capacity: float, chance: Floats | None = None,
+    first: int = 20,
+) -> Metrics:  # fmt: skip
     """Return the figures of a score.
 
     Args:
@@ -87,12 +111,16 @@ def measure(
         tie: see :func:`ties`.
         capacity: share of the students of a day that a list holds.
         chance: calibrated probabilities, where the score has them.
+        first: how many of a day's list are looked at first.
 
     """
     positives = int(label.sum())
     both = 0 < positives < len(label)
     chosen = on_list(score, day, tie, capacity)
     hits = int(label[chosen].sum())
+    foremost = among_first(score, day, tie, first)
+    early = int(label[foremost].sum())
+    slope, intercept = calibration_line(chance, label) if chance is not None and both else (None, None)
     return Metrics(
         len(label),
         positives,
@@ -102,14 +130,55 @@ def measure(
         hits / positives if positives else None,
         float(brier_score_loss(label, chance)) if chance is not None and len(label) else None,
         calibration_error(chance, label) if chance is not None and len(label) else None,
+        early / int(foremost.sum()) if foremost.any() else None,
+        early / positives if positives else None,
+        slope,
+        intercept,
     )
 
 
 def calibration_error(chance: Floats, label: Labels, groups: int = 10) -> float:
     """Return the mean distance between probability and frequency over groups of equal size (ECE)."""
-    order = np.argsort(chance, kind="stable")
-    parts = [part for part in np.array_split(order, groups) if len(part)]
+    parts = alike(chance, groups)
     return float(sum(len(part) * abs(chance[part].mean() - label[part].mean()) for part in parts) / len(label))
+
+
+def alike(chance: Floats, groups: int = 10) -> list[npt.NDArray[np.intp]]:
+    """Return the rows in groups of equal size, the lowest probabilities first."""
+    return [part for part in np.array_split(np.argsort(chance, kind="stable"), groups) if len(part)]
+
+
+def calibration_curve(chance: Floats, label: Labels, groups: int = 10) -> list[dict[str, float]]:
+    """Return the mean probability and the frequency of each group of equal size, the lowest first."""
+    return [
+        {"rows": len(part), "probability": round(float(chance[part].mean()), 6), "share": round(float(label[part].mean()), 6)}
+        for part in alike(chance, groups)
+    ]
+
+
+def calibration_line(chance: Floats, label: Labels) -> tuple[float, float]:
+    """Return the slope on the log-odds that fits best, and the intercept that fits best at slope 1.
+
+    Of probabilities that are frequencies they are 1 and 0. Both outcomes must be among the labels.
+    """
+    odds = log_odds(chance)
+    share = float(label.mean())
+    # Between these bounds every share of at least one in a million is reached.
+    intercept = float(brentq(lambda shift: float(expit(odds + shift).mean()) - share, -40.0, 40.0))
+    return fitted_line(odds, label)[1], intercept
+
+
+def fitted_line(odds: Floats, label: Labels) -> tuple[float, float]:
+    """Return where the line on the log-odds begins and its slope, fitted together; both outcomes must be there."""
+    if not np.ptp(odds):
+        return float(logit(label.mean())) - float(odds[0]), 1.0
+    line = LogisticRegression(C=np.inf, max_iter=1000).fit(odds[:, None], label)
+    return float(line.intercept_[0]), float(line.coef_[0, 0])
+
+
+def log_odds(chance: Floats) -> Floats:
+    """Return log-odds; a probability of 0 or 1 is taken as one in a million from it."""
+    return np.asarray(logit(np.clip(chance, 1e-6, 1 - 1e-6)), dtype=np.float64)
 
 
 def gains(
@@ -150,8 +219,7 @@ def _recalls(
         order = rows[np.lexsort((tie[rows], -score[rows]))]
         weight = drawn[:, who[order]]
         filled = np.cumsum(weight, axis=1)
-        room = _room(capacity, filled[:, -1:])
-        taken = np.clip(room - (filled - weight), 0, weight)
+        taken = np.clip(room(capacity, filled[:, -1:]) - (filled - weight), 0, weight)
         mine = label[order].astype(np.float32)
         hits += taken @ mine
         positives += weight @ mine

@@ -4,7 +4,7 @@ Quadrature TreeSHAP (shapiq; Wettenstein et al. 2026) gives the values of LightG
 half of its time on shallow trees. It differs in one place: LightGBM reads a missing value as 0.0 in a column that was
 complete at training, quadrature follows the default branch. Those cells are set to 0.0 first, as LightGBM does.
 Every row is then checked, base + contributions = raw score to 1e-9, and LightGBM's own values are used where
-that does not hold.
+that does not hold. Where a line stands beside the trees, what an input adds to it is exact as it is, and is added.
 """
 
 from __future__ import annotations
@@ -48,15 +48,13 @@ class Explainer:
             one, so that a row gets the same bits alone and in a batch.
 
         """
-        found = np.zeros(matrix.shape)
-        base = np.zeros(len(matrix))
+        values = np.zeros((len(matrix), matrix.shape[1] + 1))
         read = np.where(np.isnan(matrix) & self._complete, 0.0, matrix)
         for row in range(len(matrix)):
-            values = self._quadrature.explain(read[row])
-            found[row] = values.get_n_order_values(1)
-            base[row] = self._quadrature.empty_prediction
-        off = np.abs(base + found.sum(axis=1) - raw) > TOLERANCE
+            values[row, :-1] = self._quadrature.explain(read[row]).get_n_order_values(1)
+        values[:, -1] = self._quadrature.empty_prediction
+        values = self.trees.with_line(matrix, values)
+        off = np.abs(values.sum(axis=1) - raw) > TOLERANCE
         for at in np.flatnonzero(off):
-            own = self.trees.own_contributions(matrix[at : at + 1])[0]
-            found[at], base[at] = own[:-1], own[-1]
-        return found, base
+            values[at] = self.trees.own_contributions(matrix[at : at + 1])[0]
+        return np.ascontiguousarray(values[:, :-1]), values[:, -1]

@@ -23,6 +23,7 @@ from training import flat_judgement as judging
 from training.blend import Blend, Member, members_for
 from training.calibrate import Calibration, Pattern
 from training.flat_model import FlatModel, Spread
+from training.governance import Provenance
 from training.linear import Softmax, middles
 from training.registry import Registry
 from training.run import Training
@@ -99,6 +100,7 @@ def train_flat(
     progress: Progress = lambda _: None,
     members: Sequence[Member] = (),
     shuffle_labels: bool = False,
+    provenance: Provenance | None = None,
 ) -> FlatResult:
     """Train, judge and register a model of a flat file's outcome.
 
@@ -111,12 +113,13 @@ def train_flat(
         progress: called with a sentence when a step begins.
         members: what a blend is made of; by default what suits the number of rows.
         shuffle_labels: exchange outcomes among students, to show that nothing but them is learned from.
+        provenance: the day, the source and who answers for the model; a card without it is not complete.
 
     Raises:
         Refused: too little is known to learn from, or the model's name is that of another kind of model.
 
     """
-    started = time.perf_counter()
+    started, since = time.perf_counter(), time.process_time()
     settings = settings or Training()
     _refuse_taken(table)
     known = ~np.isnan(table.label)
@@ -141,6 +144,8 @@ def train_flat(
     facts = {"train": _facts(rows, judges.fit), "test": _facts(rows, judges.fit if judges.test is None else judges.test)}
     model = replace(model, card=_card(model, facts, judges, judgement, weights, left_out, made, settings,
                                       int((~known).sum())))  # fmt: skip
+    model = replace(model, card={**model.card, **_documented(table, model, rows, judges, provenance or Provenance(), since)})
+    card.check(model.card)
     run_id = ""
     if registry is not None:
         progress(f"{rows.label.name}: registering")
@@ -363,8 +368,7 @@ def _patterns(model: FlatModel, rows: _Rows, at: Rows, concern: Floats) -> Calib
         Pattern(float(least), int((which == number).sum()), int(mine[which == number].sum()))
         for number, least in enumerate(edges)
     )
-    slope, intercept = (1.0, 0.0) if model.calibration is None else (model.calibration.slope, model.calibration.intercept)
-    return Calibration(slope, intercept, found)
+    return Calibration(1.0, 0.0, found) if model.calibration is None else replace(model.calibration, patterns=found)
 
 
 def _bands(rows: _Rows, at: Rows, concern: Floats, settings: Training) -> dict[str, float]:
@@ -501,17 +505,15 @@ def _card(
     label = model.description.label
     baselines = judging.FLAT_BASELINES[label.kind]
     return {
-        "title": f"{label.name} model",
+        **card.opening(label.says),
         "target": label.name,
+        "made_from": "flat file",
         "kind": label.kind,
         "version": "",
         "says": label.says,
         "unit": "student",
         "horizon": label.horizon,
         "measured_in": label.unit,
-        "decision_support_only": True,
-        "out_of_scope": list(card.OUT_OF_SCOPE),
-        "honest": card.HONEST,
         "train": dict(facts["train"]),
         "test": dict(facts["test"]),
         "unlabelled": unlabelled,
@@ -539,12 +541,33 @@ def _card(
         "explanations": "Exact TreeSHAP of the row that was scored plus the line's own terms, weighted as the parts are. A "
                         "reason is shown only where it adds to the concern and the value is on the concern side of the middle "
                         "of the students that were learned from.",
-        "limits": [
-            "Least reliable near the line of the list.",
-            "Students unlike those in the file it was trained on.",
-            "Says what students of the past with similar records did, never what this student will do.",
-        ],
+        "limits": card.limits((), ["Students unlike those in the file it was trained on."]),
     }  # fmt: skip
+
+
+def _documented(
+    table: FlatTable, model: FlatModel, rows: _Rows, judges: Judges, provenance: Provenance, since: float
+) -> dict[str, Any]:
+    """Return what a run adds to its card: data, provenance, cost, and what nobody has said yet."""
+    unknown, label = np.isnan(rows.matrix[judges.fit]), model.description.label
+    concept = np.array([model.catalog[name].concept for name in model.inputs])
+    by_concept = {one: round(float(unknown[:, concept == one].mean()), 4) for one in sorted(set(concept.tolist()))}
+    unlabelled = int(np.isnan(table.label).sum())
+    return {
+        **card.stated(provenance),
+        "label": {"definition": f"{label.says}, from the column {label.column}", "version": digest_of(label)},
+        "exclusions": [f"{unlabelled:,} rows without an outcome taught nothing."],
+        "excluded": card.excluded(model.catalog),
+        "data_sheet": {
+            "source": provenance.source,
+            "standard": provenance.standard,
+            "legal_basis": provenance.governance.legal_basis,
+            "rows": {"students": len(table)},
+            "missing": {"inputs": round(float(unknown.mean()), 4), "by_concept": by_concept},
+            "accounts": provenance.read_accounts(),
+        },
+        "environmental_cost": card.environmental_cost(time.process_time() - since),
+    }
 
 
 def _register(registry: Registry, model: FlatModel, judgement: _Judgement, digest: str, settings: Training) -> tuple[str, str]:

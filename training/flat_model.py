@@ -196,7 +196,7 @@ class FlatModel:
 
     def write(self, folder: Path) -> None:
         """Write the model's files into an existing folder."""
-        from training.flat_card import markdown
+        from training.card_page import markdown
 
         files = {"card.json": json.dumps(dict(self.card), indent=1), "card.md": markdown(self.card)}
         for at, blend in enumerate(self.blends):

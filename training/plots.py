@@ -6,7 +6,6 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 
@@ -24,7 +23,6 @@ def draw(label: Labels, chance: Floats, weights: Mapping[str, float], title: str
         title: what the pictures are of.
 
     """
-    mpl.use("agg")
     from matplotlib.figure import Figure
 
     order = np.argsort(-chance, kind="stable")

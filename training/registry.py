@@ -2,27 +2,39 @@
 
 MLflow keeps runs, metrics and plots in one SQLite file (or at a shared server), models as files beside it. The
 ``champion`` alias names the version that serves, per tenant and target; what it replaced is remembered, so that
-``rollback`` is one step and can be taken again.
+``rollback`` is one step and can be taken again, and ``stop`` takes the alias away, after which nothing serves.
+
+What people add to a version after its run (signatures, what the settings state, why it serves despite a gate) is kept as
+tags beside it and read as part of its card; its files stay as they were written. Who signed, promoted, rolled back or
+stopped what is kept with the target, one tag a line.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from features.catalog import Catalog
 from features.problems import NotFound, Problem, Refused, Unavailable
+from training import card as cards
 from training.flat_model import FlatModel
+from training.governance import Governance
+from training.promotion import Approval, Event, SignOff, refusals, unfit
 from training.targets import TARGETS
-from training.trained import TrainedModel
+from training.trained import TrainedModel, read_whole
+
+if TYPE_CHECKING:
+    from training.tune import Trial
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -34,9 +46,13 @@ _NEEDS = ["lightgbm>=4.7", "numpy>=2.2"]
 _BENEATH = frozenset({"mlflow", "sqlalchemy", "alembic", "requests"})
 
 
+#: How tags begin that hold a signature, by its role, and a line of a target's history, by its number.
+_SIGNED, _HISTORY = "signed/", "history/"
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One registered model."""
+    """One registered model. ``despite_gate`` is why it may serve although a gate failed, ``rollback_to`` what it replaced."""
 
     target: str
     version: str
@@ -45,6 +61,9 @@ class Version:
     passed_gate: bool
     champion: bool
     metrics: Mapping[str, float]
+    sign_offs: tuple[SignOff, ...] = ()
+    despite_gate: str = ""
+    rollback_to: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +108,15 @@ class Registry:
         Returns:
             the version and the run's identifier.
 
+        Raises:
+            Refused: the card says something other than its schema allows, or its proof against leakage failed.
+
         """
+        cards.check(model.card)
+        if model.card.get("leakage", {}).get("passed") is False:
+            failed = [one for one in model.card["leakage"]["checks"] if not one["passed"]]
+            raise Refused([Problem("leakage", one["name"], one["says"], "Mend what leaks and train again.") for one in failed],
+                          "A model whose proof against leakage failed is not registered")  # fmt: skip
         with self._asking():
             import mlflow
             import mlflow.lightgbm
@@ -128,6 +155,19 @@ class Registry:
                 client.set_model_version_tag(self._name(target), version, "passed_gate", str(passed_gate).lower())
             return version, run.info.run_id
 
+    def record_trials(self, run_id: str, trials: Sequence[Trial]) -> None:
+        """Record the trials of a search as runs within the training run that took the best: parameters and figures only."""
+        with self._asking():
+            from mlflow.entities import Metric, Param
+
+            client = self._client
+            for number, one in enumerate(trials, 1):
+                within = client.get_run(run_id).info
+                run = client.create_run(within.experiment_id, run_name=f"trial {number}", tags={"mlflow.parentRunId": run_id})
+                told = [Param(key, str(value)) for key, value in one.parameters.items()]
+                client.log_batch(run.info.run_id, [Metric("auc_in_folds", one.value, run.info.start_time, 0)], told)
+                client.set_terminated(run.info.run_id)
+
     def versions(self, target: str | None = None) -> list[Version]:
         """Return every registered version, newest first, of one target or of all."""
         with self._asking():
@@ -143,7 +183,8 @@ class Registry:
                     found.append(
                         Version(name, str(one.version), one.run_id, str(one.creation_timestamp),
                                 one.tags.get("passed_gate") == "true", str(one.version) == champion,
-                                {k: v for k, v in run.data.metrics.items() if "/" not in k})
+                                {k: v for k, v in run.data.metrics.items() if "/" not in k}, _sign_offs(one.tags),
+                                one.tags.get("despite_gate", ""), one.tags.get("rollback_to", ""))
                     )  # fmt: skip
             return sorted(found, key=lambda one: (one.target, -int(one.version)))
 
@@ -156,11 +197,44 @@ class Registry:
 
         """
         folder, number = self._bundle(target, version)
-        return TrainedModel.read(folder, code, number)
+        found = TrainedModel.read(folder, code, number)
+        return replace(found, card={**found.card, **self._kept_with(target, number, found.card)})
 
     def load_flat(self, name: str, version: str = "champion") -> FlatModel:
         """Return a flat file's model, by default the one that serves; raise as :meth:`load` does."""
-        return FlatModel.read(*self._bundle(name, version))
+        found = FlatModel.read(*self._bundle(name, version))
+        return replace(found, card={**found.card, **self._kept_with(name, found.version, found.card)})
+
+    def card(self, target: str, version: str = "champion") -> dict[str, Any]:
+        """Return the card of a version, with what people added to it; no model is loaded.
+
+        So a card can be read of a version whose features are defined otherwise today.
+
+        Raises:
+            NotFound: there is no such version, or none has been promoted.
+            Refused: a file is not as it was written.
+
+        """
+        folder, number = self._bundle(target, version)
+        read_whole(folder)
+        found: dict[str, Any] = json.loads((folder / "card.json").read_bytes())
+        return {**found, **self._kept_with(target, number, found)}
+
+    def _kept_with(self, target: str, version: str, card: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is kept beside a version and read as part of its card."""
+        with self._asking():
+            found = self._client.get_model_version(self._name(target), version)
+        tags = found.tags
+        kept: dict[str, Any] = {
+            "version": version,
+            "run_id": str(found.run_id),
+            "sign_offs": [asdict(one) for one in _sign_offs(tags)],
+            "despite_gate": tags.get("despite_gate", ""),
+            "rollback_to": tags.get("rollback_to") or None,
+        }
+        if "governance" in tags:
+            kept |= _with_governance(card, Governance(**json.loads(tags["governance"])))
+        return kept | ({"changes": json.loads(tags["changes"])} if "changes" in tags else {})
 
     def flat(self) -> dict[str, str]:
         """Return the version that serves of each model of a flat file, by name."""
@@ -227,48 +301,129 @@ class Registry:
             found = None
         return str(client.create_experiment(self.tenant, where) if found is None else found.experiment_id)
 
-    def promote(self, target: str, version: str, despite_gate: str = "") -> None:
-        """Let a version serve. One that failed its gate needs a reason, which is kept with it.
+    def sign(self, target: str, version: str, sign_offs: Sequence[SignOff], by: str) -> None:
+        """Keep signatures with a version; a later one in the same role takes the place of the earlier.
 
         Raises:
             NotFound: there is no such version.
-            Refused: it failed its gate and no reason was given.
+            Refused: nobody signs in such a role, or the name is empty.
 
         """
-        known = {one.version: one for one in self.versions(target)}
-        if version not in known:
-            raise NotFound(f"{target} has no version {version}. `homeroom models` lists them.")
-        if not known[version].passed_gate and not despite_gate:
-            raise Refused(
-                [
-                    Problem("gate_failed", f"{target} version {version}",
-                            "it did not find more students than every simple baseline",
-                            "See its card. To let it serve all the same, say why with --despite-gate.")
-                ],
-                "The version stays a candidate",
-            )  # fmt: skip
+        wrong = [problem for one in sign_offs for problem in unfit(one)]
+        if wrong:
+            raise Refused(wrong, "The signature was refused")
         with self._asking():
-            client, name = self._client, self._name(target)
-            before = self.champion(target)
-            if before and before != version:
-                history = client.get_registered_model(name).tags.get("champions_before", "")
-                client.set_registered_model_tag(name, "champions_before", f"{history},{before}".strip(","))
-            client.set_registered_model_alias(name, "champion", version)
-            if despite_gate:
-                client.set_model_version_tag(name, version, "despite_gate", despite_gate)
+            self._known(target, version)
+            for one in sign_offs:
+                told = json.dumps({"name": one.name.strip(), "day": one.day})
+                self._client.set_model_version_tag(self._name(target), version, f"{_SIGNED}{one.role}", told)
+                self._note(target, Event(one.day, by, "signed", version, f"{one.name.strip()} for {one.role}"))
 
-    def rollback(self, target: str) -> str:
+    def promote(self, target: str, version: str, approval: Approval) -> str | None:
+        """Let a version serve, and return the version that a rollback brings back.
+
+        It takes a complete card, passed gates (or a reason why it serves all the same) and two signatures.
+
+        Raises:
+            NotFound: there is no such version.
+            Refused: naming all that is missing. Nothing is kept of what was brought then, not even a signature.
+
+        """
+        with self._asking():
+            found = self._known(target, version)
+            card = self.card(target, version)
+            card |= _with_governance(card, approval.governance)
+            roles = {one.role: one for one in (*_sign_offs(found.tags), *approval.signed)}
+            problems = refusals(card, found.tags.get("passed_gate") == "true", list(roles.values()), approval)
+            if problems:
+                raise Refused(problems, "The version stays a candidate")
+            client, name = self._client, self._name(target)
+            before, day = self.champion(target), approval.day.isoformat()
+            served = self._served_before(target)
+            older = [one for one in ([*served, before] if before else served) if one != version]
+            back = older[-1] if older else None
+            self.sign(target, version, approval.signed, approval.by)
+            told = {
+                "governance": json.dumps(card["governance"]),
+                "despite_gate": approval.despite_gate,
+                "rollback_to": back or "",
+            }
+            if before != version:
+                told["changes"] = json.dumps(cards.changes(card, self.card(target, back) if back else None))
+            for key, value in told.items():
+                client.set_model_version_tag(name, version, key, value)
+            client.set_registered_model_tag(name, "champions_before", ",".join(older))
+            client.set_registered_model_alias(name, "champion", version)
+            self._note(target, Event(day, approval.by, "promoted", version, approval.despite_gate))
+        return back
+
+    def rollback(self, target: str, day: date, by: str, why: str = "") -> str:
         """Let the version serve that served before, and return it; raise :class:`NotFound` where there was none."""
         with self._asking():
             client, name = self._client, self._name(target)
             if self.champion(target) is None:
                 raise NotFound(f"{target}: no version is promoted, so there is nothing to go back from.")
-            *older, last = client.get_registered_model(name).tags.get("champions_before", "").split(",")
+            *older, last = self._served_before(target) or [""]
             if not last:
-                raise NotFound(f"{target}: no version served before this one.")
+                raise NotFound(f"{target}: no version served before this one. `homeroom stop {target}` takes it out of use.")
             client.set_registered_model_alias(name, "champion", last)
             client.set_registered_model_tag(name, "champions_before", ",".join(older))
-            return str(last)
+            self._note(target, Event(day.isoformat(), by, "rolled back", last, why))
+            return last
+
+    def stop(self, target: str, day: date, by: str, why: str) -> str:
+        """Take the version out of use that serves, and return it: nothing serves then, until one is promoted again.
+
+        Raises :class:`NotFound` where none serves.
+        """
+        with self._asking():
+            version = self.champion(target)
+            if version is None:
+                raise NotFound(f"{target}: no version is promoted, so there is nothing to stop.")
+            self._client.delete_registered_model_alias(self._name(target), "champion")
+            self._note(target, Event(day.isoformat(), by, "stopped", version, why))
+            return version
+
+    def history(self, target: str) -> list[Event]:
+        """Return who signed, promoted, rolled back and stopped which version, the oldest first."""
+        with self._asking():
+            client, name = self._client, self._name(target)
+            model = _or_none(lambda: client.get_registered_model(name))
+            lines = sorted((key, told) for key, told in (model.tags if model else {}).items() if key.startswith(_HISTORY))
+            return [Event(**json.loads(told)) for _, told in lines]
+
+    def _note(self, target: str, event: Event) -> None:
+        number = len(self.history(target)) + 1
+        self._client.set_registered_model_tag(self._name(target), f"{_HISTORY}{number:06}", json.dumps(event.as_dict()))
+
+    def _known(self, target: str, version: str) -> Any:
+        """Return what MLflow knows of a version; raise :class:`NotFound` where there is none."""
+        client, name = self._client, self._name(target)
+        found = _or_none(lambda: client.get_model_version(name, version)) if version.isdecimal() else None
+        if found is None:
+            raise NotFound(f"{target} has no version {version}. `homeroom models` lists them.")
+        return found
+
+    def _served_before(self, target: str) -> list[str]:
+        tags = self._client.get_registered_model(self._name(target)).tags
+        return [one for one in tags.get("champions_before", "").split(",") if one]
+
+
+def _sign_offs(tags: Mapping[str, str]) -> tuple[SignOff, ...]:
+    """Return the signatures among a version's tags."""
+    signed = sorted(key for key in tags if key.startswith(_SIGNED))
+    return tuple(SignOff(key.removeprefix(_SIGNED), **json.loads(tags[key])) for key in signed)
+
+
+def _with_governance(card: Mapping[str, Any], governance: Governance) -> dict[str, Any]:
+    """Return the parts of a card that change with what is stated of who answers for it."""
+    told = governance.over(card.get("governance", {}))
+    sheet = {**card.get("data_sheet", {}), "legal_basis": told.legal_basis}
+    return {
+        "governance": told.as_dict(),
+        "contest": cards.contest(told),
+        **({"data_sheet": sheet} if "data_sheet" in card else {}),
+    }
 
 
 def signature(catalog: Catalog) -> Any:

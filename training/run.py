@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -15,9 +15,11 @@ import polars as pl
 from features.catalog import Catalog
 from features.cohort import on_days_of_term
 from features.pipeline import FeatureTable, Memo, build
+from features.problems import Problem, Refused
 from features.records import Cohort, SchoolRecords
-from training import evaluate, splits
+from training import evaluate, splits, treated
 from training.baselines import Sample
+from training.linear import Linear
 from training.model import Trees
 from training.splits import Split
 from training.targets import Target
@@ -47,6 +49,16 @@ PARAMETERS_OF: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 
 
+#: How much of a score is a straight line's, beside the trees'.
+LINE = 0.4
+
+#: From how many classes on a model learns by itself what sets classes apart. Fewer teach nothing of that: then the share of
+#: a class that left lately has a weight by target, in log-odds per log-odds. Where the hazard of leaving is some times as
+#: high, it was so before and will be after, which is a weight of 1; half of it, since what was before does not last
+#: wholly. Of those who do not pass a course about every third leaves it.
+ENOUGH_CLASSES = 30
+CLASS_WEIGHT: Mapping[str, float] = {"dropout": 0.5, "course_failure": 0.17}
+
 #: As-of points to learn on and to be judged on. A course from its first day; a school year from two weeks on, judged
 #: from the day after 1 October, when it is known who came back.
 DAYS_OF: Mapping[bool, tuple[tuple[int, ...], tuple[int, ...]]] = {
@@ -63,7 +75,18 @@ class Training:
     on which it is judged. Left empty, they are those of :data:`DAYS_OF`, by the kind of term that stays belong to.
     ``most_rows``: above this, a share of the classes stands for all, each of them whole. ``capacity``: share of the
     students of a day that a school can look at. ``norms_hidden``: share of training rows whose place in the class is
-    hidden, so that its absence is learned.
+    hidden, so that its absence is learned. ``line``: how much of a score is a penalised line's, beside the trees'.
+    ``first``: how many of a list are looked at first. ``least_odds``: a list
+    ends where those at its end had the outcome at less than so many times the odds of all. ``refits`` on at most
+    ``refit_rows`` rows show what hangs on the draw of the students (:mod:`training.stability`), with the reasons of so
+    many rows ``explained`` on the list and as many elsewhere. ``shift_parts``: in how many parts at most terms, schools or
+    courses are left out, to learn how much they differ (:mod:`training.shift`); 0 leaves that unknown. ``treated`` says
+    whether a model learns from rows of students who were given help: ``keep`` or ``leave_out`` (:mod:`training.treated`).
+    A search of parameters (:mod:`training.tune`) looks at ``tune_rows`` rows at most.
+
+    Of the proof against leakage (:mod:`training.leakage`): ``proof_rows`` to refit on and to look at inputs in,
+    ``proof_dates`` on which rows are built again; the AUC that is an alarm, and the gap to a split at random that is.
+    ``alarm_accepted`` names who found an alarm honest, and why: it is kept on the card.
     """
 
     days: tuple[int, ...] = ()
@@ -72,10 +95,31 @@ class Training:
     capacity: float = 0.10
     folds: int = 3
     trees: int = 250
+    line: float = LINE
     norms_hidden: float = 0.07
     bootstrap_draws: int = 500
     seed: int = 7
+    first: int = 20
+    least_odds: float = 2.0
+    refits: int = 5
+    refit_rows: int = 40_000
+    shift_parts: int = 5
+    explained: int = 400
+    proof_rows: int = 20_000
+    proof_dates: int = 5
+    proof_auc: float = 0.95
+    proof_gap: float = 0.05
+    alarm_accepted: str = ""
+    treated: str = "keep"
+    tune_rows: int = 40_000
     parameters: Mapping[str, Any] = field(default_factory=lambda: dict(PARAMETERS))
+
+    def check(self) -> None:
+        """Raise :class:`Refused` where a setting is none of those that there are."""
+        if self.treated not in treated.WAYS:
+            hint = f"Give one of {', '.join(treated.WAYS)}."
+            raise Refused([Problem("settings", "train.treated", "there is no such way with treated rows", hint)],
+                          "The settings were refused")  # fmt: skip
 
 
 def rows_of(
@@ -137,7 +181,11 @@ def with_days(settings: Training, records: SchoolRecords) -> Training:
 
 @dataclass(frozen=True)
 class Run:
-    """What one target is learned from: the rows, who teaches, who is held apart to calibrate and gate, and who judges."""
+    """What one target is learned from: the rows, who teaches, who is held apart to calibrate and gate, and who judges.
+
+    ``helped`` are the rows of students who were given help (:func:`training.treated.helped`). ``tuned`` are LightGBM's
+    parameters as a search found them, which win over those of the settings and of the target.
+    """
 
     records: SchoolRecords
     target: Target
@@ -154,24 +202,39 @@ class Run:
     fit: Rows
     held: Rows
     test: Rows
+    known: Rows
+    helped: Rows
+    tuned: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls, records: SchoolRecords, target: Target, settings: Training, table: FeatureTable, keys: pl.DataFrame,
         labels: pl.DataFrame, split: Split,
     ) -> Run:  # fmt: skip
-        """Return the run with its rows told apart."""
+        """Return the run with its rows told apart.
+
+        Raises:
+            Refused: without the rows of students who were given help too few are left to learn from.
+
+        """
         day = keys["day"].to_numpy()
         judged = np.isin(day, settings.judged_days)
         units = keys.select(pl.concat_str("student_id", pl.col("section_id").fill_null(""), separator="|")).to_series()
+        label = labels["label"].fill_null(0).to_numpy().astype(np.int8)
+        helped = treated.helped(records, keys, labels["known_on"])
+        fit = split.fit & np.isin(day, settings.days)
+        if settings.treated == "leave_out" and helped.any():
+            fit &= ~helped
+            splits.refuse_too_few(label, fit)
         return cls(
-            records, target, settings, table, keys, split,
-            labels["label"].fill_null(0).to_numpy().astype(np.int8), labels["value"].fill_null(0.0).to_numpy(),
+            records, target, settings, table, keys, split, label, labels["value"].fill_null(0.0).to_numpy(),
             day, units.to_numpy(), evaluate.ties(units.to_list()), hide_norms(table, keys, settings),
-            split.fit & np.isin(day, settings.days),
+            fit,
             # Rows that calibrate and gate are seen by models that did not see the student.
             (split.fit if split.calibrate is None else split.calibrate) & judged,
             split.test & judged,
+            labels["label"].is_not_null().to_numpy(),
+            helped,
         )  # fmt: skip
 
     @cached_property
@@ -182,21 +245,74 @@ class Run:
     @property
     def parameters(self) -> dict[str, Any]:
         """LightGBM's parameters for this target."""
-        return {**self.settings.parameters, **PARAMETERS_OF.get(self.target.name, {})}
+        return {**self.settings.parameters, **PARAMETERS_OF.get(self.target.name, {}), **self.tuned}
+
+    @property
+    def left_out(self) -> Rows:
+        """The rows that no model learns from, because their students were given help."""
+        return self.helped if self.settings.treated == "leave_out" else np.zeros_like(self.helped)
+
+    @property
+    def algorithm(self) -> dict[str, Any]:
+        """All that the fitting hangs on, as a card and the registry tell it.
+
+        ``monotone_inputs``: how many are held to a direction. ``class_weight``: the weight that was given and not learned,
+        None where there is none.
+        """
+        given = self._given(self.fit)
+        return {
+            "trees": self.settings.trees,
+            "line": self.settings.line,
+            "monotone_inputs": sum(1 for one in self.table.catalog.directions if one),
+            "class_weight": next(iter(given.values()), None) if self.settings.line else None,
+            **self.parameters,
+        }
 
     def fitted(self, rows: Rows, label: npt.NDArray[Any] | None = None) -> Trees:
         """Return the target's classifier, fitted on some rows; on other labels than their own where these are given."""
-        return self.trees(rows, self.label if label is None else label, "binary")
+        what, share, given = self.label if label is None else label, self.settings.line, self._given(rows)
+        trees = self.trees(rows, what, "binary", tuple(given))
+        if not share or len(np.unique(what[rows])) < 2:
+            return trees
+        inward = {at: weight / share for at, weight in given.items()}
+        return trees.beside(Linear.held(self.learned[rows], what[rows], self.table.catalog.directions, inward), share)
 
-    def trees(self, rows: Rows, what: npt.NDArray[Any], objective: str) -> Trees:
-        """Fit trees on some rows."""
-        inputs, parameters = self.table.catalog.inputs, {"objective": objective, **self.parameters}
-        return Trees.fit(self.learned[rows], what[rows], inputs, parameters, self.settings.trees)
+    def _given(self, rows: Rows) -> dict[int, float]:
+        """Return the weights that are not learned, by the position of their input: see :data:`CLASS_WEIGHT`."""
+        catalog = self.table.catalog
+        named = [at for at, name in enumerate(catalog.inputs) if catalog[name].kind == "class"]
+        classes = self.keys.filter(pl.Series(rows))["peers"].n_unique()
+        if not named or classes >= ENOUGH_CLASSES:
+            return {}
+        # Whoever leaves a school has moved, mostly: of that the outcome says nothing. Leaving a course is what it is about.
+        years = "school_year" in terms_of(self.records)["kind"]
+        # Of one class it tells nothing but the day, and would only set days apart.
+        told = not years and classes > 1
+        return dict.fromkeys(named, CLASS_WEIGHT.get(self.target.name, 0.0) if told else 0.0)
+
+    def trees(self, rows: Rows, what: npt.NDArray[Any], objective: str, hidden: Sequence[int] = ()) -> Trees:
+        """Fit trees on some rows: for an outcome, or for the number that comes with it, a score that is better if higher.
+
+        They do not learn from the inputs at the positions ``hidden``.
+        """
+        catalog, matrix = self.table.catalog, self.learned[rows]
+        matrix[:, list(hidden)] = np.nan
+        parameters = {"objective": objective, **constraints(catalog, -1 if objective == "regression" else 1), **self.parameters}
+        return Trees.fit(matrix, what[rows], catalog.inputs, parameters, self.settings.trees)
 
     def sample(self, rows: Rows) -> Sample:
         """Return rows as a baseline takes them."""
         part = self.table.frame.with_columns(self.keys["course_id"]).filter(pl.Series(rows))
         return Sample(part, self.matrix[rows], self.label[rows])
+
+
+def constraints(catalog: Catalog, sign: int = 1) -> dict[str, Any]:
+    """Return LightGBM's parameters that hold trees to what the field is certain of (``Feature.monotone``).
+
+    The basic method: with ``extra_trees`` the advanced one is not defined, and it forgoes no accuracy here.
+    """
+    directions = [sign * one for one in catalog.directions]
+    return {"monotone_constraints": directions, "monotone_constraints_method": "basic"} if any(directions) else {}
 
 
 def hide_norms(table: FeatureTable, keys: pl.DataFrame, settings: Training) -> Floats:

@@ -5,6 +5,9 @@ come back year after year, leaving out everybody of the test would leave nobody 
 students is held out of training and the test is made of them alone. What is left for
 calibration and gate must be disjoint from fit and test: a later closed term where there is one, else cross-fitting
 over folds of students within the only closed term, and then the card says so.
+
+Only ``transfer`` breaks the first rule: it learns from every earlier term, whether or not its outcomes were known when
+the test began. Nobody could have had such a model; its figures are there to be compared with those of others.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ class Split:
     ``calibrate`` is None where a single closed term was there: calibration and gate then use predictions of models
     that did not see the student (``folds`` numbers each row's fold, by student). ``apart`` counts the closed rows left
     out of training because their students are in the test; ``held_out`` tells that these are a third of all students.
+    ``known_by`` is the day on which the last outcome became known of a row that is learned from or held.
     """
 
     fit: Rows
@@ -50,6 +54,7 @@ class Split:
     test_to: date
     apart: int
     held_out: bool = False
+    known_by: date | None = None
 
     @property
     def cross_fitted(self) -> bool:
@@ -59,7 +64,7 @@ class Split:
 
 def by_time(
     keys: pl.DataFrame, labels: pl.DataFrame, terms: pl.DataFrame, test_from: date | None, folds: int,
-    judged: Rows | None = None,
+    judged: Rows | None = None, back_days: int = 0, transfer: bool = False,
 ) -> Split:  # fmt: skip
     """Split rows at ``test_from``.
 
@@ -72,6 +77,8 @@ def by_time(
         folds: number of folds of students for cross-fitting.
         judged: the rows that may be judged on; all by default. The first of the test's is the day by which a training
             outcome must be known.
+        back_days: rows older than this before the first test day are not learned from; 0 takes all.
+        transfer: learn from earlier terms whatever was known of them, for comparison only.
 
     Raises:
         Refused: no term begins on or after the date, or no outcome was known before it.
@@ -92,6 +99,12 @@ def by_time(
     test = in_test & labelled if judged is None else in_test & labelled & judged
     begins = max(test_from, rows.filter(pl.Series(test))["as_of"].min() or test_from)
     closed = (rows["known_on"] < begins).fill_null(value=False).to_numpy() & labelled & ~in_test
+    if transfer:
+        earlier = rows["term_id"].is_in(starts.filter(pl.col("starts_on") < first)["term_id"].implode()).to_numpy()
+        closed = earlier & labelled
+    if back_days:
+        recent = pl.col("as_of") >= pl.lit(begins).dt.offset_by(f"-{back_days}d")
+        closed &= rows.select(recent).to_series().to_numpy()
     tested = rows["student_id"].is_in(rows.filter(pl.Series(test))["student_id"].unique().implode()).to_numpy()
     held_out = bool((closed & tested).sum() > MOST_LEFT_OUT * closed.sum())
     if held_out:
@@ -106,9 +119,10 @@ def by_time(
         )
     if not test.any():
         raise _refused("no outcome of the test term is on record", "Give an earlier --test-from.")
-    fit, calibrate = _apart(rows, label, fit, starts)
+    fit, calibrate = (fit, None) if transfer else _apart(rows, label, fit, starts)
+    known_by = rows.filter(pl.Series(fit if calibrate is None else fit | calibrate))["known_on"].max()
     return Split(fit, calibrate, test, fold_of(rows["student_id"], folds), first,  # type: ignore[arg-type]
-                 rows.filter(pl.Series(test))["as_of"].max(), int((closed & tested).sum()), held_out)  # type: ignore[arg-type]  # fmt: skip
+                 rows.filter(pl.Series(test))["as_of"].max(), int((closed & tested).sum()), held_out, known_by)  # type: ignore[arg-type]  # fmt: skip
 
 
 def _apart(rows: pl.DataFrame, label: Rows, closed: Rows, starts: pl.DataFrame) -> tuple[Rows, Rows | None]:
@@ -129,6 +143,16 @@ def _apart(rows: pl.DataFrame, label: Rows, closed: Rows, starts: pl.DataFrame) 
         if _enough(label, fit) and fit.sum() >= (1 - MOST_LEFT_OUT) * (closed & known_before).sum():
             return fit, within
     return closed, None
+
+
+def refuse_too_few(label: npt.NDArray[np.int8], rows: Rows) -> None:
+    """Raise :class:`Refused` where rows without those of helped students have too few outcomes of either kind."""
+    if not _enough(label.astype(bool), rows):
+        raise Refused(
+            [Problem("split", "train.treated", f"fewer than {LEAST_OF_EACH} outcomes of each kind are left without the rows "
+                     "of students who were given help", "Set train.treated to keep.")],
+            "Too little is left to learn from",
+        )  # fmt: skip
 
 
 def _enough(label: Rows, rows: Rows) -> bool:

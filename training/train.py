@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,31 @@ from features.problems import Problem, Refused
 from features.records import SchoolRecords, digest_of
 from features.standard import STANDARD
 from features.tables import TABLES
-from training import calibrate, card, evaluate, splits
+from training import (
+    calibrate,
+    capacity,
+    card,
+    coverage,
+    data_sheet,
+    drift,
+    evaluate,
+    fairness,
+    intervals,
+    leakage,
+    rolling,
+    shift,
+    splits,
+    stability,
+    treated,
+    tune,
+)
+from training import judgement as judging
 from training.baselines import BASELINES
 from training.expected import Expected
+from training.gates import Gates
+from training.governance import Provenance
 from training.indicators import PROGRESS, tables_of
+from training.intervals import clusters_of
 from training.model import Trees
 from training.registry import Registry
 from training.run import Run, Training, rows_of, shuffled, terms_of, with_days
@@ -31,6 +53,7 @@ from training.trained import Population, TrainedModel
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
 Progress = Callable[[str], None]
+
 
 @dataclass(frozen=True)
 class Result:
@@ -47,6 +70,11 @@ class Result:
     gains: Sequence[evaluate.Gain]
     seconds: Mapping[str, float]
 
+    @property
+    def protocol(self) -> str:
+        """How it was trained and judged: ``time``, or ``transfer``, which can never serve."""
+        return str(self.model.card["protocol"]["name"])
+
     def as_dict(self) -> dict[str, Any]:
         """Return the object that ``homeroom train --json`` prints."""
         return {
@@ -60,7 +88,11 @@ class Result:
             "by_as_of": [dict(one) for one in self.by_day],
             "baselines": {name: one.as_dict() for name, one in self.baselines.items()},
             "gate": [asdict(one) for one in self.gains],
-            "groups": [],
+            "groups": list(self.model.card["audit"]["groups"]),
+            **{name: self.model.card.get(name) for name in ("metrics_interval", "lift", "protocol", "stability", "list")},
+            "leakage": self.model.card["leakage"],
+            "treated": self.model.card["treated"],
+            "tuning": self.model.card.get("tuning"),
             "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
         }
 
@@ -76,6 +108,11 @@ def train(
     progress: Progress = lambda _: None,
     shuffle_labels: bool = False,
     left_out: Callable[[str, Refused], None] = lambda _target, _why: None,
+    provenance: Provenance | None = None,
+    protocol: rolling.Protocol = "time",
+    schedule: rolling.Schedule | None = None,
+    gates: Gates | None = None,
+    search: tune.Search | None = None,
 ) -> list[Result]:
     """Train, judge and register a model for each target.
 
@@ -92,20 +129,32 @@ def train(
         left_out: called with a target that cannot be learned from these records, and why.
         shuffle_labels: train on labels shuffled among students, to show that nothing but the labels is learned from:
             such a model must do no better than chance.
+        provenance: the day, the source and who answers for the models; a card without it is not complete.
+        protocol: ``transfer`` learns from terms whose outcomes were not known when the test began, for comparison only.
+        schedule: how it is judged at earlier origins, and on schools or courses never seen.
+        gates: the limits of the fairness audit.
+        search: how many sets of parameters to try before fitting, and where trials are kept; none by default.
 
     Raises:
-        Refused: the records cannot be split in time at ``test_from``, or lack a table that a target is made of.
+        Refused: the records cannot be split in time at ``test_from``, or lack a table that a target is made of, or a
+            setting is none of those that there are.
 
     """
     settings = with_days(settings or Training(), records)
+    schedule = schedule or rolling.Schedule()
+    schedule.check()
+    settings.check()
     names = targets or [name for name in TARGETS if not _lacking(records, name)]
     _refuse_impossible(records, names)
     catalog = catalog.within(frozenset(records.parts))
     memo: Memo = {}
+    provenance = provenance or Provenance()
+    sheet = data_sheet.of_records(records, provenance)
     results = []
     refused: list[Problem] = []
     for name in names:
         started = time.perf_counter()
+        document = partial(data_sheet.documented, sheet=sheet, provenance=provenance, since=time.process_time())
         target = TARGETS[name]
         progress(f"{name}: features")
         table, keys, labels, terms = rows_of(records, target, settings, test_from, pass_mark, catalog, memo)
@@ -113,15 +162,18 @@ def train(
             labels = shuffled(labels, keys, settings.seed)
         judged = keys["day"].is_in(settings.judged_days).to_numpy()
         try:
-            split = splits.by_time(keys, labels, terms, test_from, settings.folds, judged)
+            split = splits.by_time(
+                keys, labels, terms, test_from, settings.folds, judged, schedule.back_days, protocol == "transfer"
+            )
+            run = Run.of(records, target, settings, table, keys, labels, split)
         except Refused as why:
             if targets:
                 raise
             refused += why.problems
             left_out(name, why)
             continue
-        run = Run.of(records, target, settings, table, keys, labels, split)
-        results.append(_one(run, registry, progress, started))
+        how = rolling.in_time(split, keys, labels, terms, schedule, protocol, settings.folds, judged)
+        results.append(_one(run, how, gates or Gates(), registry, progress, started, document, search))
     if not results:
         raise Refused(refused, "Nothing can be learned from these records")
     return results
@@ -146,53 +198,75 @@ def _lacking(records: SchoolRecords, target: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Judgement:
-    """How the model and the baselines did: on the test, and at the gate."""
+    """How the model and the baselines did: on the test, and at the gate. ``schools`` are those of the run's rows."""
 
-    metrics: evaluate.Metrics
-    by_day: Sequence[Mapping[str, Any]]
-    baselines: Mapping[str, evaluate.Metrics]
+    on_test: judging.Judgement
     gains: Sequence[evaluate.Gain]
+    raw: Floats
     chance: Floats
+    schools: pl.Series
+    protocol: str
+    audit: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
-        """Whether the model finds more students than every baseline does."""
-        return all(one.beaten for one in self.gains)
+        """Whether the model finds more students than every baseline does, knew only what could be known, and is fair."""
+        return self.protocol == "time" and all(one.beaten for one in self.gains) and bool(self.audit.get("passed", True))
 
 
-def _one(run: Run, registry: Registry | None, progress: Progress, started: float) -> Result:
+def _one(
+    run: Run, how: rolling.InTime, gates: Gates, registry: Registry | None, progress: Progress, started: float,
+    document: Callable[..., dict[str, Any]], search: tune.Search | None = None,
+) -> Result:  # fmt: skip
     """Tell the story of one target from the rows to a registered candidate."""
     ready = time.perf_counter()
+    found = None if search is None else tune.tuned(run, search, progress)
+    run = run if found is None else found.run
     progress(f"{run.target.name}: fitting")
     trees = run.fitted(run.fit)
     seen = _unseen(run, trees, run.fitted)
     calibration = calibrate.fit(seen[run.held], run.label[run.held], run.units[run.held].tolist())
+    calibration = replace(calibration, shift=shift.learned(run, seen))
     expected = _expected(run) if run.target.with_value else None
     fitted = time.perf_counter()
 
     progress(f"{run.target.name}: judging against the baselines")
-    judgement = _judge(run, trees, calibration, seen)
-    bands = _bands(run, calibration.probability(seen[run.held]))
+    judgement = _judge(run, trees, calibration, seen, how)
+    proof = leakage.prove(run, trees, in_time=how.protocol == "time")
+    if registry is not None:
+        proof.refuse()
+    refits = stability.refitted(run, run.settings.refits, run.settings.refit_rows)
+    unseen = calibration.probability(seen[run.held])
+    noise = stability.noise(run, trees, calibration, refits)
+    bands = capacity.bands(unseen, run.label[run.held], run.settings.capacity, run.settings.least_odds, noise)
 
     progress(f"{run.target.name}: explaining")
     elapsed = run.table.frame.filter(pl.Series(run.fit))[PROGRESS].fill_null(0.0).to_numpy()
     population = Population.of(run.learned[run.fit], run.table.catalog.inputs, elapsed)
     model = TrainedModel(run.target, trees, run.table.catalog, calibration, population, bands, {}, expected)
     weights = _weights(run, model)
+    judgement = replace(judgement, audit=fairness.of_run(run, model, gates))
+    in_practice = _in_practice(run, model, judgement, unseen, refits, how)
+    model = replace(model, reference=drift.reference_of(run, model))
     explained = time.perf_counter()
 
     facts = {"train": _facts(run, run.fit), "test": _facts(run, run.test)}
-    model = replace(model, card=_card(run, model, facts, judgement, weights))
+    model = replace(model, card={**_card(run, model, facts, judgement, weights), **in_practice, "leakage": proof.as_dict()})
+    tuning = {} if found is None else {"tuning": found.as_dict()}
+    model = replace(model, card={**model.card, "audit": dict(judgement.audit), **tuning})
+    model = replace(model, card={**model.card, **document(run, model, judgement.chance)})
+    card.check(model.card)
     run_id = ""
     if registry is not None:
         progress(f"{run.target.name}: registering")
         version, run_id = _register(run, registry, model, judgement, weights)
+        registry.record_trials(run_id, [] if found is None else found.trials)
         model = replace(model, version=version, card={**model.card, "version": version, "run_id": run_id})
     seconds = {"features": ready - started, "fit": fitted - ready, "explain": explained - fitted,
                "total": time.perf_counter() - started}  # fmt: skip
     return Result(
-        model, run_id, judgement.passed, facts["train"], facts["test"], judgement.metrics, judgement.by_day,
-        judgement.baselines, judgement.gains, seconds,
+        model, run_id, judgement.passed, facts["train"], facts["test"], judgement.on_test.metrics,
+        judgement.on_test.by_day, judgement.on_test.baselines, judgement.gains, seconds,
     )  # fmt: skip
 
 
@@ -216,24 +290,47 @@ def _expected(run: Run) -> Expected:
     return Expected.of(trees, np.clip(seen[run.held], 0, 1), run.value[run.held])
 
 
-def _judge(run: Run, trees: Trees, calibration: calibrate.Calibration, seen: Floats) -> _Judgement:
+def _judge(
+    run: Run, trees: Trees, calibration: calibrate.Calibration, seen: Floats, how: rolling.InTime
+) -> _Judgement:  # fmt: skip
     """Measure the model on the test, and against the baselines on held rows: the gate must not use the test."""
-    label, day, tie = run.label[run.test], run.day[run.test], run.tie[run.test]
-    capacity = run.settings.capacity
+    settings = run.settings
     raw = trees.raw(run.matrix[run.test])
     chance = calibration.probability(raw)
-    by_day = []
-    for one in np.unique(day):
-        at = day == one
-        found = evaluate.measure(raw[at], label[at], day[at], tie[at], capacity, chance[at])
-        by_day.append({"day": int(one), **found.as_dict()})
     at_gate, at_test = _baselines(run)
     gains = evaluate.gains(
         seen[run.held], at_gate, run.label[run.held], run.day[run.held], run.units[run.held].tolist(),
-        capacity, run.settings.bootstrap_draws, run.settings.seed,
+        settings.capacity, settings.bootstrap_draws, settings.seed,
     )  # fmt: skip
-    against = {name: evaluate.measure(score, label, day, tie, capacity) for name, score in at_test.items()}
-    return _Judgement(evaluate.measure(raw, label, day, tie, capacity, chance), by_day, against, gains, chance)
+    keys = judging.with_schools(run.records, run.keys)
+    clusters = clusters_of(keys.filter(pl.Series(run.test)))
+    rows = intervals.Rows(raw, chance, run.label[run.test], run.day[run.test], run.tie[run.test], clusters, at_test)
+    found = judging.judged(rows, settings.capacity, settings.first, settings.bootstrap_draws, settings.seed)
+    return _Judgement(found, gains, raw, chance, keys["organisation_id"], how.protocol)
+
+
+def _in_practice(
+    run: Run, model: TrainedModel, judgement: _Judgement, unseen: Floats, refits: Sequence[Trees], how: rolling.InTime
+) -> dict[str, Any]:
+    """Return what the card says of lists: what the first of them held, what stays of them, and at earlier origins."""
+    line, schools = model.bands["check_in_suggested"], judgement.schools
+    part = capacity.part_of_all(run)
+    held = capacity.scored(run.keys, schools, run.held, run.label, run.tie, unseen, part)
+    before = capacity.past(held, run.settings.first, line)
+    when = capacity.when_of(_earlier(run), len(np.unique(held.term)))
+    told = capacity.told(before, when, run.target.happened)
+    tested = capacity.scored(run.keys, schools, run.test, run.label, run.tie, judgement.chance, part)
+    after = capacity.later(tested, before, line)
+    return {
+        "list": {**told, "on_later_data": capacity.found_inside(after, told)},
+        "stability": stability.measured(run, model, refits, run.settings.explained),
+        "protocol": rolling.judged_in_turn(run, schools, judgement.raw, how),
+    }
+
+
+def _earlier(run: Run) -> str:
+    """Return what went before, in words: years of school, or courses."""
+    return "years" if "school_year" in terms_of(run.records)["kind"] else "courses"
 
 
 def _baselines(run: Run) -> tuple[dict[str, Floats], dict[str, Floats]]:
@@ -256,14 +353,6 @@ def _baselines(run: Run) -> tuple[dict[str, Floats], dict[str, Floats]]:
                 scores[mine] = baseline.fit(run.sample(teaching & (run.split.folds != fold)))(run.sample(mine))
         at_gate[name] = scores[run.held]
     return at_gate, at_test
-
-
-def _bands(run: Run, chance: Floats) -> dict[str, float]:
-    """Return where the bands begin: with the share of students that capacity allows, and where four of five are found."""
-    ordered = np.sort(chance[run.label[run.held] == 1])[::-1]
-    four_of_five = ordered[min(int(np.ceil(0.8 * len(ordered))) - 1, len(ordered) - 1)]
-    check_in = float(np.quantile(chance, 1 - run.settings.capacity))
-    return {"check_in_suggested": check_in, "keep_an_eye": float(min(four_of_five, check_in))}
 
 
 def _weights(run: Run, model: TrainedModel) -> dict[str, float]:
@@ -307,63 +396,38 @@ def _card(
     if new:
         notes.append(f"Courses in the test that training never saw: {', '.join(new)}.")
     found: dict[str, Any] = {
-        "title": f"{target.name} model",
+        **card.opening(target.says, target.unit),
         "target": target.name,
         "version": "",
         "says": target.says,
         "unit": target.unit,
         "horizon": target.horizon,
-        "earlier": "years" if "school_year" in terms_of(run.records)["kind"] else "courses",
-        "decision_support_only": True,
-        "out_of_scope": list(card.OUT_OF_SCOPE),
-        "honest": card.HONEST,
+        "earlier": _earlier(run),
         "train": dict(facts["train"]),
         "test": dict(facts["test"]),
         "calibrated_on": calibrated,
         "notes": notes,
-        "metrics": judgement.metrics.as_dict(),
-        "by_day": [dict(one) for one in judgement.by_day],
-        "baselines": {n: {"says": BASELINES[n].says, **one.as_dict()} for n, one in judgement.baselines.items()},
-        "gate": {"passed": judgement.passed, "gains": [asdict(one) for one in judgement.gains]},
+        **judgement.on_test.figures,
+        "baselines": {n: {"says": BASELINES[n].says, **one.as_dict()} for n, one in judgement.on_test.baselines.items()},
+        "gate": {"passed": judgement.passed, "gains": [asdict(one) for one in judgement.gains],
+                 "fairness": {"passed": judgement.audit["passed"]}},
         "capacity": settings.capacity,
+        "first": settings.first,
         "bands": dict(model.bands),
         "concepts": card.concepts(model.catalog),
         "weights": {name: round(value, 4) for name, value in weights.items()},
         "never_read": [f"{t.name}.{c.name}" for t in TABLES.values() for c in t.columns if c.use == "audit_only"],
-        "algorithm": {"name": "LightGBM", "trees": settings.trees, **run.parameters},
+        "algorithm": {"name": "LightGBM", **run.algorithm},
+        "treated": treated.section(run, judgement.raw, judgement.chance),
         "calibration": {"method": "logistic (Platt)", **model.calibration.as_dict()},
-        "interval_coverage": _interval_coverage(model, judgement.chance, run.label[run.test]),
+        "interval_coverage": coverage.of_probability(run, model.calibration, judgement.chance),
         "explanations": "Exact TreeSHAP of the row that was scored, summed by concept. A reason is shown only where it "
                         "adds to the score and the value is on the concern side of the comparison printed with it.",
-        "limits": [
-            "Least reliable near the line of the list.",
-            "Terms, courses or schools unlike those it was trained on: see the test's courses above.",
-            "Says what past students with similar records did, never what this student will do.",
-            "Group-by-group figures are not on this card yet.",
-        ],
+        "limits": card.limits(judgement.on_test.by_day),
     }  # fmt: skip
     if model.expected is not None:
-        value = run.value[run.test]
-        guess = model.expected.value(run.matrix[run.test])
-        bounds = np.array([model.expected.interval(float(one)) for one in guess])
-        inside = (bounds[:, 0] <= value) & (value <= bounds[:, 1])
-        found["expected"] = {
-            "mean_absolute_error": round(float(np.abs(guess - value).mean()), 4),
-            "interval": 0.8,
-            "coverage_on_later_data": round(float(inside.mean()), 4),
-            "mean_width": round(float((bounds[:, 1] - bounds[:, 0]).mean()), 4),
-        }
+        found["expected"] = coverage.of_expected(run, model.expected)
     return found
-
-
-def _interval_coverage(model: TrainedModel, chance: Floats, label: npt.NDArray[np.int8]) -> dict[str, Any]:
-    """Return in how many groups of later students the frequency fell inside the mean interval given to them."""
-    groups = [part for part in np.array_split(np.argsort(chance, kind="stable"), 20) if len(part)]
-    inside = 0
-    for part in groups:
-        bounds = np.array([model.calibration.interval(float(one)) for one in chance[part]])
-        inside += bool(bounds[:, 0].mean() <= label[part].mean() <= bounds[:, 1].mean())
-    return {"nominal": 0.8, "groups": len(groups), "groups_inside_on_later_data": inside}
 
 
 def _register(
@@ -372,22 +436,24 @@ def _register(
     from training.plots import draw
 
     settings = run.settings
-    numbers: dict[str, float] = {k: v for k, v in judgement.metrics.as_dict().items() if v is not None}
-    for one in judgement.by_day:
-        numbers |= {f"day_{one['day']}/{k}": v for k, v in one.items() if v is not None and k != "day"}
-    for name, other in judgement.baselines.items():
+    numbers: dict[str, float] = {k: v for k, v in judgement.on_test.metrics.as_dict().items() if v is not None}
+    for one in judgement.on_test.by_day:
+        numbers |= {f"day_{one['day']}/{k}": v for k, v in one.items() if isinstance(v, int | float) and k != "day"}
+    for name, other in judgement.on_test.baselines.items():
         numbers |= {f"baseline_{name}/{k}": v for k, v in other.as_dict().items() if v is not None}
     for gain in judgement.gains:
         numbers |= {f"gate_{gain.baseline}/{k}": float(getattr(gain, k)) for k in ("gain", "low", "high")}
     parameters = {
-        **run.parameters, "trees": settings.trees, "days": settings.days, "capacity": settings.capacity,
+        **run.algorithm, "treated": settings.treated, "trials": model.card.get("tuning", {}).get("trials", 0),
+        "days": settings.days, "capacity": settings.capacity,
         "folds": settings.folds, "norms_hidden": settings.norms_hidden, "test_from": run.split.test_from,
-        "inputs": len(model.inputs), "cross_fitted": run.split.cross_fitted,
+        "inputs": len(model.inputs), "cross_fitted": run.split.cross_fitted, "protocol": judgement.protocol,
     }  # fmt: skip
     tags = {
         "records_digest": run.records.digest,
         "catalog_digest": digest_of(*(one.fingerprint for one in model.catalog)),
         "passed_gate": str(judgement.passed).lower(),
+        "protocol": judgement.protocol,
     }
     plots = draw(run.label[run.test], judgement.chance, weights, run.target.name)
     return registry.record(model, numbers, parameters, plots, tags, judgement.passed)

@@ -1,8 +1,8 @@
 """A model as it is kept and served: trees, the catalogue it was trained on, calibration, and whom it knows.
 
-On disk it is a folder of plain files: ``model.txt`` (LightGBM's text), ``model.json`` (everything else, and the
-SHA-256 of the other files), ``card.json`` and ``card.md``. Nothing is pickled. Loading refuses a feature whose
-definition has changed since, and a file that is not as it was written.
+On disk it is a folder of plain files: ``model.txt`` (LightGBM's text), ``model.json`` (everything else, the line beside
+the trees included, and the SHA-256 of the other files), ``card.json`` and ``card.md``. Nothing is pickled. Loading
+refuses a feature whose definition has changed since, and a file that is not as it was written.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,19 @@ from features.catalog import Catalog
 from features.pipeline import FeatureTable
 from features.problems import NotFound, Problem, Refused
 from training.calibrate import Calibration
+from training.drift import Reference
 from training.expected import Expected
 from training.explain import Explainer
+from training.linear import Linear
 from training.model import Trees
+from training.reasons import Steadiness
 from training.targets import TARGETS, Target
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+
+#: The band that is the list.
+CHECK_IN = "check_in_suggested"
 
 #: Of the inputs that training rows of the same phase had, a row must have this share to be scored.
 LEAST_KNOWN = 0.6
@@ -109,8 +116,10 @@ class Scored:
 class TrainedModel:
     """One model of one target, ready to score and to say why.
 
-    ``bands`` are the least probabilities of ``check_in_suggested`` and ``keep_an_eye``. ``version`` is the
-    registry's number, empty before registration.
+    ``bands`` are the least probabilities of ``check_in_suggested`` and ``keep_an_eye``, and of ``check_in_kept``, down to
+    which whoever is on the list stays on it; older models have no such line. ``version`` is the
+    registry's number, empty before registration. ``reference`` is what inputs and scores looked like when it was made,
+    None of a model that was made before references were kept.
     """
 
     target: Target
@@ -122,6 +131,7 @@ class TrainedModel:
     card: Mapping[str, Any]
     expected: Expected | None = None
     version: str = ""
+    reference: Reference | None = None
     explainer: Explainer = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -146,9 +156,23 @@ class TrainedModel:
         found, base = self.explainer.contributions(matrix, raw) if explain else (np.empty((len(raw), 0)), np.empty(0))
         return Scored(raw, self.calibration.probability(raw), found, base, matrix)
 
-    def band(self, probability: float) -> str:
-        """Return the band of a probability, by last year's precision at capacity and not by a fixed number."""
-        for name in ("check_in_suggested", "keep_an_eye"):
+    @cached_property
+    def steadiness(self) -> Steadiness:
+        """Which concepts are no reasons where, since models as good as this one do not agree on them."""
+        return Steadiness.of(self.card)
+
+    def band(self, probability: float, previous: str = "") -> str:
+        """Return the band of a probability, by last year's precision at capacity and not by a fixed number.
+
+        Args:
+            probability: the calibrated probability.
+            previous: the band of the same unit the time before, where it is known: whoever was on the list leaves it
+                only below a lower line.
+
+        """
+        if previous == CHECK_IN and probability >= self.bands.get("check_in_kept", self.bands[CHECK_IN]):
+            return CHECK_IN
+        for name in (CHECK_IN, "keep_an_eye"):
             if probability >= self.bands[name]:
                 return name
         return "no_extra_signal"
@@ -159,7 +183,7 @@ class TrainedModel:
 
     def write(self, folder: Path) -> None:
         """Write the model's files into an existing folder."""
-        from training.card import markdown
+        from training.card_page import markdown
 
         files = {
             "model.txt": self.trees.text(),
@@ -167,13 +191,16 @@ class TrainedModel:
             "card.md": markdown(self.card),
         }
         kept: dict[str, Any] = {
-            "format": 2,
+            "format": 3,
             "target": self.target.name,
             "catalog": self.catalog.cards(),
+            "line": None if self.trees.line is None else {"share": self.trees.share, **self.trees.line.as_dict()},
             "calibration": self.calibration.as_dict(),
             "population": self.population.as_dict(),
             "bands": dict(self.bands),
         }
+        if self.reference is not None:
+            files["reference.json"] = json.dumps(self.reference.as_dict())
         if self.expected is not None:
             files["expected.txt"] = self.expected.trees.text()
             kept["expected"] = {key: list(getattr(self.expected, key)) for key in ("edges", "low", "high")}
@@ -195,9 +222,13 @@ class TrainedModel:
         if "expected" in kept:
             parts = {key: tuple(value) for key, value in kept["expected"].items()}
             expected = Expected(Trees.from_text((folder / "expected.txt").read_text()), **parts)
+        reference = folder / "reference.json"
+        trees = Trees.from_text((folder / "model.txt").read_text())
+        if kept.get("line") is not None:  # before format 3 a model was trees alone
+            trees = trees.beside(Linear.from_dict(kept["line"]), kept["line"]["share"])
         return cls(
             TARGETS[kept["target"]],
-            Trees.from_text((folder / "model.txt").read_text()),
+            trees,
             Catalog.carried(kept["catalog"], code),
             Calibration.from_dict(kept["calibration"]),
             Population.from_dict(kept["population"]),
@@ -205,6 +236,7 @@ class TrainedModel:
             json.loads((folder / "card.json").read_text()),
             expected,
             version,
+            Reference.from_dict(json.loads(reference.read_text())) if reference.is_file() else None,
         )
 
 

@@ -195,10 +195,12 @@ def taught(world: World, place: Zone, season: Season, students: Students, seated
     marked_on = np.maximum(handed_on, due_on * ~_AT_SCHOOL) + takes
 
     piece = of_semester * np.int32(PER_SEMESTER) + _KIND
-    _write_work(place, season, asked, exempt, handed, handed_on, marked_on, due_on, share, piece, names, rows, through)
-    _write_skills(world, season, handed, handed_on, marked_on, first, second, shift, noise, has_second, of_semester, piece,
+    expected = clean + shift
+    written, told_as, shift = _as_written(world, students, season, handed, share, shift, draws)
+    _write_work(place, season, asked, exempt, written, handed_on, marked_on, due_on, told_as, piece, names, rows, through)
+    _write_skills(world, season, written, handed_on, marked_on, first, second, shift, noise, has_second, of_semester, piece,
                   names, rows, draws, through, watched)  # fmt: skip
-    return _mark(world, season, asked & ~exempt, handed, share, likely, clean + shift, section, names, rows, through, draws)
+    return _mark(world, season, asked & ~exempt, handed, share, likely, expected, section, names, rows, through, draws)
 
 
 def _learn(world: World, season: Season, lost: Missed, state: State, handed: Yes, draws: Draws) -> tuple[Real, Real]:
@@ -241,6 +243,22 @@ def _learn(world: World, season: Season, lost: Missed, state: State, handed: Yes
     mine[skills[:, :, :NEW], rows_of[:, None, None]] = final[:, :, :NEW]
     state.mastery[season.who] = mine.T
     return found, (start + final) / 2
+
+
+def _as_written(world: World, students: Students, season: Season, handed: Yes, share: Real, shift: Real,
+                draws: Draws) -> tuple[Yes, Real, Real]:  # fmt: skip
+    """Return which work is written down as handed in, with what score, and by how much that is shifted.
+
+    Of a group in which a bias is planted it may be less work, and another score.
+    """
+    bias = world.bias
+    lost, added = (np.array([of.get(name, 0.0) for name in world.groups], np.float32)[students.group[season.who]][:, None, None]
+                   for of in (bias.lost_work, bias.written_marks))  # fmt: skip
+    if bias.lost_work:
+        handed = handed & (draws("lost work", season.at).random(handed.shape, dtype=np.float32) >= lost)
+    if not bias.written_marks:
+        return handed, share, shift
+    return handed, np.clip(share + added, 0, 1), shift + added
 
 
 def _write_work(place: Zone, season: Season, asked: Yes, exempt: Yes, handed: Yes, handed_on: Whole, marked_on: Whole,

@@ -253,11 +253,16 @@ class Bias:
     """Error of measurement that depends on who or where: what an audit should find.
 
     ``incidents`` multiplies how often the same behaviour of a group is written down; ``marks`` adds to every
-    score given at the schools of a place in their zone (``middle 1``, ``high 2`` and so on).
+    score given at the schools of a place in their zone (``middle 1``, ``high 2`` and so on). ``lost_work`` is the share
+    of what a group hands in that never reaches the records, so that it looks missing; ``written_marks`` is
+    added to each of its scores as they are written down, and not to what the report card counts: the work looks better,
+    or worse, than it was found to be.
     """
 
     incidents: Mapping[str, float] = field(default_factory=dict, metadata={"least": 0, "most": 20})
     marks: Mapping[str, float] = field(default_factory=dict, metadata={"least": -1, "most": 1})
+    lost_work: Mapping[str, float] = field(default_factory=dict, metadata={"least": 0, "most": 1})
+    written_marks: Mapping[str, float] = field(default_factory=dict, metadata={"least": -1, "most": 1})
 
 
 @dataclass(frozen=True, slots=True)
@@ -536,8 +541,9 @@ def _faults(world: World) -> list[Problem]:
     total = sum(group.share for group in world.groups.values())
     if abs(total - 1) > 1e-6:
         found.append(_problem("groups", f"the shares add up to {total:g}", "Let the shares of all groups add up to 1."))
-    found += [_problem(f"bias.incidents.{name}", "there is no such group", f"There are: {', '.join(world.groups)}.")
-              for name in world.bias.incidents if name not in world.groups]  # fmt: skip
+    found += [_problem(f"bias.{what}.{name}", "there is no such group", f"There are: {', '.join(world.groups)}.")
+              for what in ("incidents", "lost_work", "written_marks")
+              for name in getattr(world.bias, what) if name not in world.groups]  # fmt: skip
     found += [_problem(f"bias.marks.{name}", "this names no place of a school", "Write middle or high and a number: high 1.")
               for name in world.bias.marks if not _is_place(name)]  # fmt: skip
     found += [_problem("planted.causes", f"{name} is no cause", f"There are: {', '.join(CAUSES)}.")

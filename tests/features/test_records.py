@@ -388,6 +388,15 @@ def calls(path: Path) -> Iterator[tuple[str, int]]:
             yield name, node.lineno
 
 
+def read_by_name(path: Path) -> Iterator[str]:
+    """Yield every table that a file asks records for by its name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            asked = node.args[0]
+            if node.func.attr in {"audit", "labels", "visible", "_rows"} and isinstance(asked, ast.Constant):
+                yield str(asked.value)
+
+
 def below_the_roof(*rooms: str) -> list[Path]:
     return [path for room in rooms for path in sorted((ROOT / room).rglob("*.py")) if "migrations" not in path.parts]
 
@@ -405,12 +414,17 @@ def test_nothing_below_the_roof_asks_for_the_time() -> None:
 
 def test_only_what_learns_or_judges_and_who_is_enrolled_read_labels_and_only_an_audit_reads_groups() -> None:
     """``labels`` opens every version of a table; a cohort needs it for the calendar of terms, not for an outcome."""
+    audited_tables = {name for name, table in TABLES.items() if table.used_for("audit_only")}
+    assert audited_tables
     for path in below_the_roof("features", "training", "serving", "homeroom"):
         where, names = path.relative_to(ROOT).parts[0], {name for name, _ in calls(path)}
         if "labels" in names and path.name != "measures.py":  # Prometheus has a word of the same name
-            assert where == "training" or path.name in ("cohort.py", "records.py", "judge.py"), path
+            # Beside what learns and judges, only what compares lists of past days with what came of them.
+            assert where == "training" or path.name in ("cohort.py", "records.py", "judge.py", "lists.py"), path
         if "audit" in names:
             assert path.name in ("fairness.py", "leakage.py", "audit.py"), path
+        if path.name != "fairness.py":
+            assert not audited_tables & set(read_by_name(path)), path
     terms = [node for node in ast.walk(ast.parse((ROOT / "features" / "cohort.py").read_text()))
              if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "labels"]  # fmt: skip
     assert [ast.literal_eval(node.args[0]) for node in terms] in ([], ["terms"])

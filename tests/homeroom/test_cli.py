@@ -17,6 +17,7 @@ import oulad_school
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
+from test_documents import stated
 from trainings import COURSE_TARGETS
 
 from features.records import SchoolRecords
@@ -24,6 +25,7 @@ from features.sources import SOURCES
 from features.standard import STANDARD
 from homeroom.cli import SOURCE_NAMES, TARGET_NAMES, main
 from homeroom.flat import FLAT
+from homeroom.responses import RESPONSES
 from serving.answers import AUDIENCES
 from serving.batch import SCHEMA
 from serving.cases.database import open_database
@@ -33,8 +35,8 @@ from training.targets import TARGETS
 ROOT = Path(__file__).resolve().parents[2]
 TODAY = oulad_school.TODAY.isoformat()
 
-COMMANDS = {"check", "features", "train", "models", "promote", "rollback", "score", "serve", "key", "keys", "revoke",
-            "simulate", "demo", "map"}  # fmt: skip
+COMMANDS = {"check", "features", "train", "models", "card", "sign", "promote", "rollback", "stop", "score", "serve", "key",
+            "keys", "revoke", "simulate", "demo", "map", "audit", "evaluate", "monitor"}  # fmt: skip
 
 #: The tables of a school that tells of its courses and nothing else: to read every other takes as long again.
 COURSES = {"organisations", "terms", "courses", "sections", "students", "enrolments", "exits", "rosters", "assignments",
@@ -121,7 +123,7 @@ def test_every_command_has_help_and_the_options_that_all_have(command: str) -> N
 
 
 def test_the_words_for_sources_targets_and_audiences_are_those_of_the_floors_below() -> None:
-    assert set(SOURCE_NAMES) == {*SOURCES, FLAT}  # a flat file is no export: it has a catalogue of its own
+    assert set(SOURCE_NAMES) == {*SOURCES, FLAT, RESPONSES}  # a flat file and a log are no exports of a school's records
     assert set(TARGET_NAMES) == set(TARGETS)
     audience = next(option for option in main.commands["key"].params if option.name == "audience")
     assert set(audience.type.choices) == set(AUDIENCES)  # type: ignore[attr-defined]
@@ -361,8 +363,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path, Path, 
     home = tmp_path_factory.mktemp("trained")
     export = oulad_school.export(home / "export")
     (home / "homeroom.toml").write_text(
-        "[train]\ntrees = 10\ndays = [0, 28, 56]\njudged_days = [28, 56]\nbootstrap_draws = 10\n"
+        "[train]\ntrees = 10\ndays = [0, 28, 56]\njudged_days = [28, 56]\nbootstrap_draws = 20\nrefits = 2\nexplained = 20\n"
         "parameters = {num_leaves = 7, num_threads = 1, min_child_samples = 20}\n"
+        f"{stated()}"
     )
     run = running(home)
     return run, home, export, run("train", "--source", "oulad", export, "--json").objects
@@ -398,13 +401,34 @@ def test_a_version_is_promoted_scores_and_is_rolled_back(trained: tuple[Run, Pat
     assert "promote" in run(*score, code=1).err  # nothing serves yet
     assert "no version" in run("promote", "dropout", "9", code=1).err
     for one in results:
-        if not one["passed_gate"]:
-            refused = run("promote", one["target"], "1", code=1)
-            assert "--despite-gate" in refused.err
-        run("promote", one["target"], "1", "--despite-gate", "it is a test")
+        refused = run("promote", one["target"], "1", code=1)
+        assert "homeroom sign" in refused.err, "nobody has signed"
+        assert ("--despite-gate" in refused.err) is not one["passed_gate"]
+        run("sign", one["target"], "1", "--role", "education", "--name", "Ben Okoro")
+        run(
+            "promote",
+            one["target"],
+            "1",
+            "--despite-gate",
+            "it is a test",
+            "--signed",
+            "data_science=Ida Lovell",
+            "--by",
+            "Ann",
+        )
     listed = run("models", "--json").objects
     assert {one["target"]: (one["version"], one["champion"]) for one in listed} == dict.fromkeys(COURSE_TARGETS, ("1", True))
-    assert len(run("models", "dropout").out.splitlines()) == 1
+    told = run("models", "dropout").out.splitlines()
+    assert "serves despite its gate: it is a test" in told[0]
+    assert told[1].endswith("signed version 1: Ben Okoro for education")
+    assert told[3].endswith("Ann: promoted version 1: it is a test")
+    (card,) = run("card", "dropout", "--json").objects
+    assert (card["version"], card["data_sheet"]["source"]) == ("1", "oulad")
+    assert [one["file"] for one in card["data_sheet"]["accounts"]], "read from the export of this training"
+    page = tmp_path / "family.html"
+    run("card", "dropout", "--audience", "family", "--out", page)
+    assert "How your school uses this score" in page.read_text()
+    assert "Who decides" in run("card", "--audience", "public").out
 
     (told,) = run(*score, "--json").objects
     first = out.read_bytes()
@@ -420,7 +444,10 @@ def test_a_version_is_promoted_scores_and_is_rolled_back(trained: tuple[Run, Pat
 
     (second,) = run("train", "--source", "oulad", export, "--target", "dropout", "--set", "train.trees=5", "--json").objects
     assert second["model_version"] == "2"
-    run("promote", "dropout", "2", "--despite-gate", "it is a test")
+    assert "lacks: signature: data_science" in run("models", "dropout").out
+    promoted = ("promote", "dropout", "2", "--despite-gate", "it is a test", "--signed", "data_science=Ida Lovell")
+    assert "not ROLE=NAME" in run(*promoted, "--signed", "Ben", code=1).err
+    assert "brings back version 1" in run(*promoted, "--signed", "data_protection=Ben Okoro").out
     (newer,) = run(*score, "--json").objects
     assert newer["parts_found"] == 0
     assert set(pl.read_parquet(out).filter(pl.col("target") == "dropout")["model_version"]) == {"2"}
@@ -428,6 +455,10 @@ def test_a_version_is_promoted_scores_and_is_rolled_back(trained: tuple[Run, Pat
     run(*score)
     assert out.read_bytes() == first
     assert "no version" in run("rollback", "dropout", code=1).err
+    assert "out of use" in run("stop", "dropout", "--why", "the export was wrong").out
+    (without,) = run(*score, "--json").objects
+    assert set(without["counts"]) == {*COURSE_TARGETS} - {"dropout"}
+    run("promote", "dropout", "1", "--despite-gate", "it is a test")  # what was signed stays signed
     assert (home / "models" / "mlflow.db").exists()
 
 
@@ -443,6 +474,37 @@ def test_people_are_told_what_was_learned_and_how_well(trained: tuple[Run, Path,
     assert "nan" not in said
     listed = other("models").out
     assert "dropout version 1: AUC" in listed
+
+
+@pytest.mark.full
+def test_a_registered_model_is_judged_on_the_terms_after_what_it_learned_from_as_it_was_when_it_was_trained(
+    trained: tuple[Run, Path, Path, list[Any]],
+) -> None:
+    run, _, export, results = trained
+    ask = ("evaluate", "--source", "oulad", export, "--target", "dropout", "--model", "1")
+    (found,) = run(*ask, "--json").objects
+    (known,) = (one for one in results if one["target"] == "dropout")
+    assert (found["target"], found["model_version"]) == ("dropout", "1")
+    assert found["test"] == {key: known["test"][key] for key in ("rows", "positives", "from", "to")}
+    assert found["metrics"] == known["metrics"]
+    assert found["metrics_interval"]["auc"] == known["metrics_interval"]["auc"]
+    said = run(*ask).out
+    assert f"{found['metrics']['auc']:.3f} ({found['metrics_interval']['auc'][0]:.3f}" in said
+    assert "plausible range" in said
+    assert "no term with known outcomes" in run(*ask, "--test-from", "2031-01-01", code=1).err
+    assert "no version 9" in run(*ask[:-1], "9", code=1).err.lower()
+
+
+@pytest.mark.full
+def test_a_model_trained_for_comparison_is_kept_and_never_serves(trained: tuple[Run, Path, Path, list[Any]]) -> None:
+    run, _, export, _ = trained
+    (found,) = run(
+        "train", "--source", "oulad", export, "--target", "course_failure", "--protocol", "transfer", "--json"
+    ).objects
+    assert (found["protocol"]["name"], found["passed_gate"]) == ("transfer", False)
+    signed = ("--signed", "data_science=Ida Lovell", "--signed", "education=Ben Okoro")
+    refused = run("promote", "course_failure", found["model_version"], "--despite-gate", "it is a test", *signed, code=1)
+    assert "nobody knew when its test began" in refused.err
 
 
 @pytest.mark.full

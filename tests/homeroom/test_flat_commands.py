@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 from test_documents import run as shell
-from test_documents import until_ready
+from test_documents import stated, until_ready
 
 from homeroom.cli import main
 
@@ -81,11 +81,17 @@ def test_a_flat_file_goes_from_training_to_a_list_and_back(
 
     monkeypatch.setattr(story, "members_for", lambda _rows: flat_files.QUICK)
     home, out = tmp_path / "home", tmp_path / "list.parquet"
+    home.mkdir()
+    (home / "homeroom.toml").write_text(stated())
+    signed = ("--signed", "data_science=Ida Lovell", "--signed", "data_protection=Ben Okoro")
     for version in ("1", "2"):
         said = json.loads(run(home, "train", *files, "--json", "--set", "train.bootstrap_draws=20"))
         assert (said["target"], said["model_version"], said["kind"]) == ("left_early", version, "binary")
-        run(home, "promote", "left_early", version, "--despite-gate", "to be tried")
-    assert "left_early version 2: AUC" in run(home, "models", "left_early")
+        run(home, "promote", "left_early", version, "--despite-gate", "to be tried", *signed)
+    said_of = run(home, "models", "left_early")
+    assert "left_early version 2: AUC" in said_of
+    assert "signed by Ida Lovell, Ben Okoro" in said_of.replace("Ben Okoro, Ida Lovell", "Ida Lovell, Ben Okoro")
+    assert "promoted version 2: to be tried" in said_of
     listed = json.loads(run(home, "score", *files, "--as-of", "2026-11-13", "--out", str(out), "--json"))
     assert (listed["rows"], listed["model"]) == (240, {"left_early": "2"})
     # The words of the file may change after training; what a model means by a column does not.
@@ -113,6 +119,8 @@ def test_the_page_works_as_written(pupils: Path, tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     shutil.copy(pupils / "student-mat.csv", tmp_path)
+    (tmp_path / ".homeroom").mkdir()
+    (tmp_path / ".homeroom" / "homeroom.toml").write_text(stated())
     said = shell(block("train"), tmp_path)
     assert "395 rows read = 395 kept + 0 set aside" in said
     assert "gate passed" in said

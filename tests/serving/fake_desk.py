@@ -63,9 +63,20 @@ class FakeDesk:
         return {"tenant": tenant, "audience": audience, "student_ids": student_ids}
 
     def model_card(self, target: str, prediction_id: str | None, tenant: str) -> dict[str, object]:
+        if target == "whole":
+            from approvals import example
+
+            return example()
         if target not in ("dropout", "learning_gap"):
             raise NotFound("There is no model for this target")
         return {"target": target, "prediction_id": prediction_id, "tenant": tenant}
+
+    def system_card(self, tenant: str) -> dict[str, object]:
+        lists = ("pipeline", "models", "human_roles", "decision_points", "thresholds", "logging", "monitoring", "evidence")
+        parts: dict[str, object] = {name: [] for name in lists}
+        return {**parts, "title": "How it is", "owner": tenant, "training_required": "", "retention": {}, "assessments": {},
+                "access_matrix": [{"audience": "x"}],
+                "kill_switch": {"one_model": "", "effect": "", "back": ""}, "incident_contacts": {}}  # fmt: skip
 
     def example(self) -> None:
         self._model()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ import numpy as np
 import oulad_school
 import polars as pl
 import pytest
+from approvals import PROVENANCE
 
 from features.catalog import Catalog
 from features.cohort import on_dates
@@ -39,7 +41,8 @@ TODAY = oulad_school.TODAY
 
 #: Few days, few trees, few draws: enough for every code path. One thread: on busy cores, two wait for each other.
 SETTINGS = Training(
-    days=(0, 42, 84), judged_days=(42, 84), trees=15, folds=2, bootstrap_draws=10, parameters={**PARAMETERS, "num_threads": 1}
+    days=(0, 42, 84), judged_days=(42, 84), trees=15, folds=2, bootstrap_draws=10, refits=2, explained=20, proof_dates=1,
+    parameters={**PARAMETERS, "num_threads": 1},
 )
 
 Key = tuple[str, ...]
@@ -70,7 +73,7 @@ def trained() -> tuple[TrainedModel, ...]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(story, "BASELINES", {"rule": story.BASELINES["rule"]})
-        return tuple(one.model.with_version("1") for one in train(school(), settings=SETTINGS))
+        return tuple(one.model.with_version("1") for one in train(school(), settings=SETTINGS, provenance=PROVENANCE))
 
 
 def model(target: str) -> TrainedModel:
@@ -97,6 +100,12 @@ class FolderRegistry:
 
     def champion(self, target: str) -> str | None:
         return self.champions.get((self.tenant, target))
+
+    def card(self, target: str, version: str) -> dict[str, Any]:
+        place = self.folder / self.tenant / target / version
+        if not place.is_dir():
+            raise NotFound(f"{target}: there is no version {version}")
+        return {**json.loads((place / "card.json").read_text()), "version": version}
 
     def flat(self) -> dict[str, str]:
         return {name: version for (tenant, name), version in self.champions.items()

@@ -16,6 +16,7 @@ from typing import Any
 
 import models
 import pytest
+from approvals import APPROVED, DAY, DESPITE, whole
 from models import FolderDesk, desk_of
 
 from features.catalog import Catalog
@@ -46,7 +47,7 @@ def desk(tmp_path: Path) -> FolderDesk:
     return desk_of(tmp_path, models.trained())
 
 
-def score(at: FolderDesk, tenant: str = "default", audience: str = "teacher") -> dict[str, Any]:
+def score(at: room.Desk, tenant: str = "default", audience: str = "teacher") -> dict[str, Any]:
     """Score the example, and return the answer on its one student."""
     found = at.score(dict(SCORE_EXAMPLE), tenant, audience)
     assert found["as_of"] == SCORE_EXAMPLE["as_of"]
@@ -395,7 +396,7 @@ def test_a_predictions_card_is_that_of_the_version_that_made_it(desk: FolderDesk
     assert until(lambda: desk.model_card("dropout", None, "default")["version"] == "2")
     assert desk.model_card("dropout", None, "default")["title"] == "another card"
     old = desk.model_card("dropout", made, "default")
-    assert (old["version"], old["title"]) == ("1", "dropout model")
+    assert (old["version"], old["title"]) == ("1", "Whether a student leaves before the planned end")
 
 
 @pytest.mark.parametrize(
@@ -438,8 +439,8 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("registered")
     registry = Registry(home / "models")
     for one in models.trained():
-        version, _ = registry.record(one, {"auc": 0.8}, {}, {}, {}, passed_gate=False)
-        registry.promote(one.target.name, version, despite_gate="it is a test")
+        version, _ = registry.record(replace(one, card=whole(one.card)), {"auc": 0.8}, {}, {}, {}, passed_gate=False)
+        registry.promote(one.target.name, version, DESPITE)
     return home
 
 
@@ -449,8 +450,9 @@ def test_with_the_real_registry_versions_are_served_promoted_and_found_again(reg
     opened.example()
     first = opened.score(dict(SCORE_EXAMPLE), "default", "counselor")["scores"][0]  # type: ignore[index]
     assert first["model"] == {"dropout": "1", "course_failure": "1"}  # the example has no skill
-    version, _ = registry.record(models.model("dropout"), {"auc": 0.8}, {}, {}, {}, passed_gate=True)
-    registry.promote("dropout", version)
+    second = replace(models.model("dropout"), card=whole(models.model("dropout").card))
+    version, _ = registry.record(second, {"auc": 0.8}, {}, {}, {}, passed_gate=True)
+    registry.promote("dropout", version, APPROVED)
     assert until(lambda: opened.model_card("dropout", None, "default")["version"] == "2", 20)
     assert opened.model_card("dropout", first["prediction_id"], "default")["version"] == "1"
     again = opened.score(dict(SCORE_EXAMPLE), "default", "counselor")["scores"][0]  # type: ignore[index]
@@ -458,6 +460,35 @@ def test_with_the_real_registry_versions_are_served_promoted_and_found_again(reg
     assert [risk.get("probability") for risk in again["risks"]] == [risk.get("probability") for risk in first["risks"]]
     with pytest.raises(NoModel):
         opened.score(dict(SCORE_EXAMPLE), "lincoln", "teacher")
+    assert opened.model_card("dropout", first["prediction_id"], "default")["despite_gate"] == "it is a test"
+    assert {one["version"] for one in opened.system_card("default")["models"]} == {"1", "2"}
+    registry.rollback("dropout", DAY, "a test")
+    assert until(lambda: opened.model_card("dropout", None, "default")["version"] == "1", 20)
+
+
+@pytest.mark.full
+def test_a_stopped_model_gives_no_score_within_moments_and_the_last_one_closes_the_desk(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "models")
+    for one in models.trained():
+        version, _ = registry.record(replace(one, card=whole(one.card)), {"auc": 0.8}, {}, {}, {}, passed_gate=True)
+        registry.promote(one.target.name, version, APPROVED)
+    opened = room.Desk(tmp_path, tmp_path / "models")
+    assert "dropout" in score(opened)["model"]
+    registry.stop("dropout", DAY, "a test", "the export was wrong")
+    assert until(lambda: "dropout" not in score(opened)["model"], 20)
+    with pytest.raises(NotFound, match="No dropout model is in use"):
+        opened.model_card("dropout", None, "default")
+    for name in ("course_failure", "learning_gap"):
+        registry.stop(name, DAY, "a test", "the export was wrong")
+
+    def closed() -> bool:
+        try:
+            opened.example()
+        except NoModel:
+            return True
+        return False
+
+    assert until(closed, 20)
 
 
 @pytest.mark.full

@@ -62,7 +62,7 @@ def start(home: Path, **settings: object) -> Server:
     code = f"from serving.launch import serve; serve({told!r}, '127.0.0.1', {port})"
     said = home.parent / f"{home.name}.said"
     environment = dict(os.environ) | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]),
         "HOMEROOM_DESK": "fake_desk:open_desk",
     }
     with said.open("wb") as log:
@@ -170,6 +170,24 @@ def test_requests_of_two_schools_at_once_are_not_mixed_up(server: Server) -> Non
 def test_a_model_card_is_answered_for_a_target_and_for_a_prediction(client: httpx.Client) -> None:
     assert client.get("/model-card/dropout").json() == {"target": "dropout", "prediction_id": None, "tenant": "lincoln"}
     assert client.get("/model-card/dropout?prediction_id=01JCN").json()["prediction_id"] == "01JCN"
+
+
+def test_cards_are_pages_for_whom_they_are_asked(server: Server, client: httpx.Client) -> None:
+    page = client.get("/model-card/whole", headers={"Accept": "text/html"})
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["cache-control"] == "no-store"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "<h1>Whether a student leaves before the planned end</h1>" in page.text
+    assert "What a list made this way came to" in page.text, "a teacher's key reads the counselor's page"
+    family = client.get("/model-card/whole?format=md&audience=family")
+    assert family.headers["content-type"].startswith("text/markdown")
+    assert family.text.startswith("# How your school uses this score")
+    assert client.get("/model-card/whole").json()["governance"]["dpia_id"] == "DPIA-7"
+    assert client.get("/system-card").json()["owner"] == "lincoln"
+    assert "Who decides" in client.get("/system-card?format=html").text
+    refused = refusal(client.get("/model-card/whole?format=pdf&audience=press"), 422, "refused")
+    assert where(refused) == ["format", "audience"]
+    assert httpx.get(f"{server.url}/system-card").status_code == 401
 
 
 def test_a_content_type_with_a_charset_is_json_too(client: httpx.Client) -> None:
@@ -475,6 +493,7 @@ def test_the_reference_lists_every_route_and_its_examples_are_answered(server: S
         "/score",
         "/students/score",
         "/model-card/{target}",
+        "/system-card",
     }
     for path, example in (("/score", SCORE_EXAMPLE), ("/students/score", STORED_EXAMPLE)):
         post = paths[path]["post"]

@@ -86,6 +86,36 @@ def test_auc_brier_and_calibration_error_by_hand() -> None:
     assert evaluate.calibration_error(score, label, 2) == pytest.approx((2 * 0.275 + 2 * 0.1) / 4)
 
 
+def test_the_first_of_a_list_are_those_of_each_day_whatever_its_size() -> None:
+    found = evaluate.measure(SCORE, LABEL, DAY, TIE, CAPACITY, first=1)
+    # Day 0 begins with a nine that had it, day 28 with the five of the lowest tie-breaker, which had it not.
+    assert (found.precision_at_first, found.recall_at_first) == (0.5, pytest.approx(1 / 6))
+    assert evaluate.measure(SCORE, LABEL, DAY, TIE, CAPACITY, first=50).recall_at_first == 1
+
+
+#: Probabilities that are frequencies, in many groups of a thousand.
+FREQUENCY = np.repeat(np.linspace(0.05, 0.95, 19), 1000)
+HAPPENED = np.concatenate([np.arange(1000) < round(1000 * one) for one in np.linspace(0.05, 0.95, 19)]).astype(np.int8)
+
+
+def test_probabilities_that_are_frequencies_have_slope_one_and_intercept_nought() -> None:
+    slope, intercept = evaluate.calibration_line(FREQUENCY, HAPPENED)
+    assert (slope, intercept) == (pytest.approx(1, abs=1e-3), pytest.approx(0, abs=1e-3))
+    curve = evaluate.calibration_curve(FREQUENCY, HAPPENED, 19)
+    assert [one["probability"] for one in curve] == pytest.approx([one["share"] for one in curve])
+
+
+@pytest.mark.parametrize(("steeper", "higher"), [(2.0, 0.0), (0.5, 0.0), (1.0, 0.7), (1.5, -0.4)])
+def test_slope_and_intercept_tell_a_known_distortion(steeper: float, higher: float) -> None:
+    """Log-odds made steeper by a factor are corrected by its inverse, and made higher by a shift by its opposite."""
+    distorted = 1 / (1 + np.exp(-(steeper * evaluate.log_odds(FREQUENCY) + higher)))
+    slope, intercept = evaluate.calibration_line(distorted, HAPPENED)
+    assert slope == pytest.approx(1 / steeper, abs=1e-3)
+    if steeper == 1:
+        assert intercept == pytest.approx(-higher, abs=1e-3)
+    assert (intercept > 0.05, intercept < -0.05) == (higher < 0, higher > 0)
+
+
 def test_where_there_is_one_outcome_only_there_is_nothing_to_tell_apart() -> None:
     found = evaluate.measure(np.arange(3.0), np.zeros(3, np.int8), np.zeros(3), np.zeros(3), 0.5)
     assert (found.auc, found.average_precision, found.recall_at_capacity) == (None, None, None)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from approvals import APPROVED, DAY, DESPITE, GOVERNANCE, PROVENANCE, SIGNED, whole
 from trainings import QUICK
 
 from features import cohort, pipeline
 from features.problems import NotFound, Refused, Unavailable
 from features.records import SchoolRecords
 from features.standard import STANDARD
+from training import card as cards
+from training.governance import Governance
+from training.promotion import SignOff
 from training.registry import Registry
 from training.train import Result, train
 
@@ -36,12 +41,14 @@ def kept(registry: Registry, large_records: SchoolRecords) -> Mapping[str, list[
     targets = ["dropout", "dropout", "dropout", "learning_gap"]
     found: dict[str, list[Result]] = {}
     for target in targets:
-        found.setdefault(target, []).extend(train(large_records, [target], QUICK, pass_mark=0.5, registry=registry))
+        made = train(large_records, [target], QUICK, pass_mark=0.5, registry=registry, provenance=PROVENANCE)
+        found.setdefault(target, []).extend(made)
     return found
 
 
 def record(registry: Registry, result: Result, passed: bool) -> str:
-    version, _ = registry.record(result.model, {"auc": 0.5}, {"trees": 1}, {}, {}, passed)
+    model = replace(result.model, card=whole(result.model.card))
+    version, _ = registry.record(model, {"auc": 0.5}, {"trees": 1}, {}, {}, passed)
     return version
 
 
@@ -51,13 +58,13 @@ def test_before_anything_is_promoted_nothing_serves(tmp_path: Path, results: Map
     assert registry.champion("dropout") is None
     version = record(registry, results["dropout"], passed=True)
     assert registry.champion("dropout") is None
-    for load in (lambda: registry.load("dropout", STANDARD), lambda: registry.rollback("dropout")):
+    for load in (lambda: registry.load("dropout", STANDARD), lambda: registry.rollback("dropout", DAY, "a test")):
         with pytest.raises(NotFound, match="no version is promoted"):
             load()
     with pytest.raises(NotFound, match="there is no version 9"):
         registry.load("dropout", STANDARD, "9")
     with pytest.raises(NotFound, match="has no version 9"):
-        registry.promote("dropout", "9")
+        registry.promote("dropout", "9", APPROVED)
     assert registry.load("dropout", STANDARD, version).version == version
 
 
@@ -85,32 +92,102 @@ def test_a_model_that_was_kept_scores_with_the_same_bits(
         assert np.array_equal(trained.score(table).probability, loaded.score(table).probability)
 
 
-def test_promote_and_roll_back_step_by_step(registry: Registry, kept: Mapping[str, list[Result]]) -> None:
-    for version in ("1", "2", "3"):
-        registry.promote("dropout", version, despite_gate="a test")
-        assert registry.champion("dropout") == version
-    registry.promote("dropout", "3", despite_gate="again")  # promoting what serves is no step
-    assert [one.version for one in registry.versions("dropout") if one.champion] == ["3"]
-    assert registry.load("dropout", STANDARD).version == "3"
-    assert registry.rollback("dropout") == "2"
-    assert registry.rollback("dropout") == "1"
+@pytest.fixture(scope="module")
+def steps(store: Path, results: Mapping[str, Result]) -> Registry:
+    """Three versions of dropout that lack nothing; the second failed its gate."""
+    registry = Registry(store, "steps")
+    for passed in (True, False, True):
+        record(registry, results["dropout"], passed)
+    return registry
+
+
+def test_versions_are_promoted_rolled_back_and_stopped_step_by_step(steps: Registry) -> None:
+    backs = [steps.promote("dropout", version, DESPITE) for version in ("1", "2", "3")]
+    assert backs == [None, "1", "2"]
+    assert steps.promote("dropout", "3", DESPITE) == "2"  # promoting what serves is no step
+    assert [one.version for one in steps.versions("dropout") if one.champion] == ["3"]
+    assert steps.load("dropout", STANDARD).version == "3"
+    assert steps.load("dropout", STANDARD).card["rollback_to"] == "2"
+    assert steps.rollback("dropout", DAY, "Ida Lovell", "too long a list") == "2"
+    assert steps.rollback("dropout", DAY, "Ida Lovell") == "1"
     with pytest.raises(NotFound, match="no version served before"):
-        registry.rollback("dropout")
-    assert registry.champion("dropout") == "1"
-    assert registry.champion("learning_gap") is None, "each target has its own"
+        steps.rollback("dropout", DAY, "Ida Lovell")
+    assert steps.champion("learning_gap") is None, "each target has its own"
+    assert steps.stop("dropout", DAY, "Ben Okoro", "the export was wrong") == "1"
+    assert steps.champion("dropout") is None
+    for ask in (lambda: steps.stop("dropout", DAY, "Ben Okoro", "again"), lambda: steps.load("dropout", STANDARD)):
+        with pytest.raises(NotFound, match="no version is promoted"):
+            ask()
+    assert steps.promote("dropout", "1", replace(DESPITE, signed=())) is None, "what was signed stays signed"
+    told = [(one.did, one.version, one.by, one.why) for one in steps.history("dropout")]
+    assert told[:3] == [("signed", "1", "a test", "Ida Lovell for data_science"),
+                        ("signed", "1", "a test", "Ben Okoro for education"),
+                        ("promoted", "1", "a test", "it is a test")]  # fmt: skip
+    assert told[-4:] == [("rolled back", "2", "Ida Lovell", "too long a list"), ("rolled back", "1", "Ida Lovell", ""),
+                         ("stopped", "1", "Ben Okoro", "the export was wrong"),
+                         ("promoted", "1", "a test", "it is a test")]  # fmt: skip
+    assert {one.day for one in steps.history("dropout")} == {DAY.isoformat()}
 
 
-def test_a_version_that_failed_its_gate_needs_a_reason_which_is_kept(tmp_path: Path, results: Mapping[str, Result]) -> None:
-    registry = Registry(tmp_path / "gate")
-    failed, passed = (record(registry, results["dropout"], passed) for passed in (False, True))
-    with pytest.raises(Refused, match="did not find more students than every simple baseline"):
-        registry.promote("dropout", failed)
+def test_what_a_promotion_lacks_is_told_at_once_and_nothing_of_it_is_kept(store: Path, results: Mapping[str, Result]) -> None:
+    registry = Registry(store, "gate")
+    bare = replace(results["dropout"].model, card={**whole(results["dropout"].model.card), "governance": {}})
+    version, _ = registry.record(bare, {"auc": 0.5}, {}, {}, {}, passed_gate=False)
+    with pytest.raises(Refused, match="did not find more students than every simple baseline") as refused:
+        registry.promote("dropout", version, replace(APPROVED, signed=SIGNED[:1], governance=Governance()))
+    assert {one.code for one in refused.value.problems} == {"gate_failed", "card_incomplete", "not_signed"}
+    assert "governance.owner" in {one.where for one in refused.value.problems}
     assert registry.champion("dropout") is None
-    registry.promote("dropout", passed)
-    registry.promote("dropout", failed, despite_gate="the counselors asked for it")
-    assert registry.champion("dropout") == failed
-    kept = registry._client.get_model_version(registry._name("dropout"), failed)
-    assert kept.tags["despite_gate"] == "the counselors asked for it"
+    assert registry.history("dropout") == []
+    registry.sign("dropout", version, SIGNED[:1], "a test")
+    registry.promote("dropout", version, replace(DESPITE, signed=SIGNED[1:]))
+    card = registry.card("dropout")
+    assert card["governance"]["owner"] == GOVERNANCE.owner, "stated when it was promoted"
+    assert card["contest"]["contact"] == GOVERNANCE.contest_contact
+    assert card["despite_gate"] == "it is a test"
+    assert {one["name"] for one in card["sign_offs"]} == {one.name for one in SIGNED}
+    assert cards.missing(card) == []
+    (listed,) = registry.versions("dropout")
+    assert (listed.despite_gate, set(listed.sign_offs)) == ("it is a test", set(SIGNED))
+
+
+def test_a_signature_of_nobody_or_of_no_version_is_refused(store: Path, results: Mapping[str, Result]) -> None:
+    registry = Registry(store, "signed")
+    version = record(registry, results["dropout"], passed=True)
+    with pytest.raises(Refused, match="nobody signs in this role"):
+        registry.sign("dropout", version, [SignOff("friend", "Ann", "2026-11-22")], "a test")
+    with pytest.raises(NotFound, match="no version 9"):
+        registry.sign("dropout", "9", SIGNED, "a test")
+    assert registry.versions("dropout")[0].sign_offs == ()
+
+
+def test_a_card_tells_what_changed_against_the_version_that_served_before(store: Path, results: Mapping[str, Result]) -> None:
+    registry = Registry(store, "changes")
+    first = record(registry, results["dropout"], passed=True)
+    card = whole(results["dropout"].model.card)
+    fewer = {**card, "concepts": card["concepts"][1:], "metrics": {**card["metrics"], "auc": 0.9}}
+    second, _ = registry.record(replace(results["dropout"].model, card=fewer), {"auc": 0.9}, {}, {}, {}, passed_gate=True)
+    registry.promote("dropout", first, APPROVED)
+    assert registry.card("dropout")["changes"]["against"] is None
+    registry.promote("dropout", second, APPROVED)
+    told = registry.card("dropout")["changes"]
+    assert told["against"] == first
+    assert next(one["now"] for one in told["metrics"] if one["metric"] == "auc") == 0.9
+    assert told["inputs_added"] == []
+    assert told["inputs_removed"] == [one["what"] for one in card["concepts"][0]["inputs"]]
+    assert registry.card("dropout", first)["changes"]["against"] is None, "an earlier version keeps its own"
+
+
+def test_a_model_whose_proof_failed_or_whose_card_is_malformed_is_not_registered(
+    store: Path, results: Mapping[str, Result]
+) -> None:
+    registry = Registry(store, "proof")
+    card = whole(results["dropout"].model.card)
+    leaking = {"passed": False, "checks": [{"name": "future_rows", "passed": False, "says": "A feature reads a later row"}]}
+    for wrong, said in (({"leakage": leaking}, "A feature reads a later row"), ({"capacity": "all"}, "capacity")):
+        with pytest.raises(Refused, match=said):
+            registry.record(replace(results["dropout"].model, card={**card, **wrong}), {}, {}, {}, {}, passed_gate=True)
+    assert registry.versions() == []
 
 
 def test_two_stores_in_one_process_keep_what_they_are_given(tmp_path: Path, results: Mapping[str, Result]) -> None:
@@ -131,7 +208,7 @@ def test_tenants_do_not_see_each_others_models(store: Path, kept: Mapping[str, l
 def test_a_registry_that_is_broken_is_not_taken_for_an_empty_one(tmp_path: Path, results: Mapping[str, Result]) -> None:
     registry = Registry(tmp_path / "models")
     version = record(registry, results["dropout"], passed=True)
-    registry.promote("dropout", version)
+    registry.promote("dropout", version, APPROVED)
     (tmp_path / "new").mkdir()
     for folder in ("models", "new"):
         for path in (tmp_path / folder).glob("mlflow.db-*"):
@@ -144,7 +221,7 @@ def test_a_registry_that_is_broken_is_not_taken_for_an_empty_one(tmp_path: Path,
             lambda at: at.load("dropout", STANDARD, "1"),
             lambda at: at.versions(),
             lambda at: at.tenants(),
-            lambda at: at.promote("dropout", "1"),
+            lambda at: at.promote("dropout", "1", APPROVED),
         ):
             with pytest.raises(Unavailable, match=f"in the folder {folder} cannot be reached or read.*not a database"):
                 ask(broken)
@@ -171,7 +248,7 @@ def test_a_server_that_cannot_be_reached_is_said_as_such_without_its_password(
 def test_a_version_whose_files_are_gone_is_said_as_such(tmp_path: Path, results: Mapping[str, Result]) -> None:
     registry = Registry(tmp_path / "models")
     version = record(registry, results["dropout"], passed=True)
-    registry.promote("dropout", version)
+    registry.promote("dropout", version, APPROVED)
     shutil.rmtree(tmp_path / "models" / "artifacts")
     assert registry.champion("dropout") == version
     with pytest.raises(Unavailable, match="dropout: version 1 is registered, but its files cannot be fetched"):
@@ -189,7 +266,7 @@ def test_a_version_that_is_no_number_of_ours_is_not_found(
 def test_a_folder_that_was_moved_has_its_models_and_takes_new_ones(tmp_path: Path, results: Mapping[str, Result]) -> None:
     old, new = tmp_path / "old" / "models", tmp_path / "restored" / "models"
     first = Registry(old)
-    first.promote("dropout", record(first, results["dropout"], passed=True))
+    first.promote("dropout", record(first, results["dropout"], passed=True), APPROVED)
     new.parent.mkdir()
     old.parent.joinpath("models").rename(new)
     moved = Registry(new)

@@ -61,7 +61,7 @@ def test_a_model_is_text_and_nothing_is_pickled(results: Mapping[str, Result], t
         assert path.read_bytes().decode("utf-8").isprintable() or "\n" in path.read_text()
         if path.suffix == ".json":
             json.loads(path.read_text())
-    assert (tmp_path / "card.md").read_text().startswith(f"# {name} model")
+    assert (tmp_path / "card.md").read_text().startswith(f"# {results[name].model.card['title']}")
 
 
 @EVERY

@@ -1,0 +1,176 @@
+"""How much of a list, and of the reasons, hangs on whom the model happened to learn from.
+
+Models that are as good as each other can name different students (Bird and others 2021). So the model is fitted again,
+several times, each time on a half of the students of its fit rows: a half drawn without return varies a fit as much as
+a bootstrap sample does (Buja and Stuetzle 2006), and takes half the time. Then: how much of the list stays, how far
+scores near its line lie apart, and which concepts stay among a student's foremost reasons. Nothing here reads an
+outcome of the test.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training import evaluate
+from training.calibrate import Calibration
+from training.indicators import PROGRESS
+from training.model import Trees
+from training.reasons import LEAST_KEPT, MOST_REASONS, foremost, region
+from training.run import Run
+from training.trained import TrainedModel
+
+Floats = npt.NDArray[np.float64]
+
+#: How many rows a concept must be a foremost reason of, in a region, to be judged there.
+LEAST_ROWS = 10
+
+#: How near to the line, in log-odds, scores count for its noise.
+_NEAR = 0.5
+
+
+def refitted(run: Run, refits: int, most_rows: int) -> list[Trees]:
+    """Return models fitted on a random half of the students each.
+
+    Args:
+        run: the run.
+        refits: how many.
+        most_rows: on how many rows at most; a share of the students is drawn then.
+
+    """
+    _, who = np.unique(run.keys["student_id"].to_numpy(), return_inverse=True)
+    share = min(0.5, most_rows / max(int(run.fit.sum()), 1))
+    rng = np.random.default_rng([run.settings.seed, 5])
+    found = []
+    for _ in range(refits):
+        chosen = rng.random(int(who.max()) + 1) < share
+        found.append(run.fitted(run.fit & chosen[who]))
+    return found
+
+
+def noise(run: Run, trees: Trees, calibration: Calibration, refits: Sequence[Trees]) -> float | None:
+    """Return how far, in log-odds, refits put students who lie near the line of the list; None without any.
+
+    The mean of each refit is taken off first: what moves everybody moves the line too. The line is that of the share of
+    students that capacity allows, on the test's rows.
+    """
+    if not refits:
+        return None
+    matrix = run.matrix[run.test]
+    own = evaluate.log_odds(calibration.probability(trees.raw(matrix)))
+    near = np.abs(own - np.quantile(own, 1 - run.settings.capacity)) < _NEAR
+    apart = [float((evaluate.log_odds(calibration.probability(one.raw(matrix[near]))) - own[near]).std()) for one in refits]
+    return float(np.sqrt(np.mean(np.square(apart))))
+
+
+def measured(run: Run, model: TrainedModel, refits: Sequence[Trees], explained: int) -> dict[str, Any]:
+    """Return what the card says of stability.
+
+    Args:
+        run: the run.
+        model: the model, with its bands.
+        refits: see :func:`refitted`.
+        explained: how many rows at most are explained that are on the list, and as many that are not.
+
+    """
+    line = model.bands["check_in_suggested"]
+    found: dict[str, Any] = {
+        "refits": len(refits), "refit_on": "a random half of the students, drawn anew each time",
+        "list_overlap": _overlap(run, model, refits), "line": line, "early_until": 1.0, "explained": 0, "concepts": [],
+    }  # fmt: skip
+    found["says"] = says(found)
+    if not refits:
+        return found
+    at = _explained(run, model, line, explained)
+    table = run.table.take(at)
+    elapsed = table.values[:, table.catalog.places((PROGRESS,))[0]]
+    early_until = float(np.nanmedian(elapsed)) if np.isfinite(elapsed).any() else 1.0
+    own = model.score(table)
+    where = [
+        region(None if np.isnan(gone) else float(gone), float(chance), early_until, line)
+        for gone, chance in zip(elapsed, own.probability, strict=True)
+    ]
+    mine = _foremost(model, own.contributions)
+    again = [_foremost(model, replace(model, trees=one).score(table).contributions) for one in refits]
+    return {**found, "early_until": early_until, "explained": len(at), "concepts": kept(where, mine, again)}
+
+
+def _overlap(run: Run, model: TrainedModel, refits: Sequence[Trees]) -> dict[str, float | None]:
+    """Return which share of the test's lists stays, in the mean and at least."""
+    if not refits:
+        return {"mean": None, "least": None}
+    day, tie, matrix = run.day[run.test], run.tie[run.test], run.matrix[run.test]
+    own = evaluate.on_list(model.trees.raw(matrix), day, tie, run.settings.capacity)
+    shares = [
+        float((own & evaluate.on_list(one.raw(matrix), day, tie, run.settings.capacity)).sum() / own.sum()) for one in refits
+    ]
+    return {"mean": round(float(np.mean(shares)), 4), "least": round(min(shares), 4)}
+
+
+def _explained(run: Run, model: TrainedModel, line: float, most: int) -> npt.NDArray[np.intp]:
+    """Return rows of the test to explain: at most so many from the line up, and as many below."""
+    test = np.flatnonzero(run.test)
+    listed = model.calibration.probability(model.trees.raw(run.matrix[test])) >= line
+    rng = np.random.default_rng([run.settings.seed, 6])
+    parts = [test[listed], test[~listed]]
+    return np.sort(np.concatenate([rng.choice(part, min(most, len(part)), replace=False) for part in parts]))
+
+
+def _foremost(model: TrainedModel, contributions: Floats) -> list[list[str]]:
+    """Return the concepts of each row's foremost reasons."""
+    concepts = [model.catalog[name].concept for name in model.inputs]
+    named = list(dict.fromkeys(concepts))
+    sums = contributions @ (np.array(concepts)[:, None] == np.array(named)[None, :])
+    return [foremost(dict(zip(named, row, strict=True)))[:MOST_REASONS] for row in sums.tolist()]
+
+
+def kept(where: Sequence[str], mine: Sequence[Sequence[str]], again: Sequence[Sequence[Sequence[str]]]) -> list[dict[str, Any]]:
+    """Return how often each concept stays among the foremost three, by region.
+
+    A concept is shown in a region where it stays in four of five refits, taken over the rows of which it is a foremost
+    reason. Where these are fewer than ten, all regions together are asked; where those are, too, it is shown.
+
+    Args:
+        where: the region of each row.
+        mine: the foremost concepts of each row, of the model.
+        again: the same of each refit.
+
+    """
+    rows: Counter[tuple[str, str]] = Counter()
+    stayed: Counter[tuple[str, str]] = Counter()
+    for at, concepts in enumerate(mine):
+        for concept in concepts:
+            times = sum(concept in one[at] for one in again)
+            for place in (where[at], ""):
+                rows[place, concept] += 1
+                stayed[place, concept] += times
+    found = []
+    for place, concept in sorted(key for key in rows if key[0]):
+        judged = next((at for at in (place, "") if rows[at, concept] >= LEAST_ROWS), None)
+        share = None if judged is None else stayed[judged, concept] / (rows[judged, concept] * len(again))
+        found.append(
+            {
+                "concept": concept,
+                "region": place,
+                "rows": rows[place, concept],
+                "kept": None if share is None else round(share, 4),
+                "shown": share is None or share >= LEAST_KEPT,
+            }
+        )
+    return found
+
+
+def says(told: Mapping[str, Any]) -> str:
+    """Return the sentence of a card about what hangs on the draw of the students."""
+    if not told["refits"]:
+        return "How much the list hangs on whom the model learned from was not measured."
+    overlap = told["list_overlap"]
+    return (
+        f"Fitted again {told['refits']} times on {told['refit_on']}, the model would have listed {overlap['mean']:.0%} of the "
+        f"same students in the mean, and {overlap['least']:.0%} at least."
+    )
