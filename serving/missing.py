@@ -115,8 +115,9 @@ def _seen(
     found: dict[tuple[str, int], _Seen] = {}
     for table in tables:
         keys = table.keys.join(stays.drop("student_id"), on="enrolment_id", how="left", maintain_order="left")
-        nearest = keys["day"].map_elements(lambda day: model.reference.nearest(day).day, return_dtype=pl.Int64)  # type: ignore[union-attr]
-        parts = keys.select("student_id", "organisation_id").with_columns(nearest.alias("day")).with_row_index("at")
+        # What is known on a later day of the term need not be known yet: the last day that the reference knows counts.
+        passed = keys["day"].map_elements(partial(_passed, model), return_dtype=pl.Int64)
+        parts = keys.select("student_id", "organisation_id").with_columns(passed.alias("day")).with_row_index("at")
         matrix = table.matrix(names)
         for (school, day), part in parts.drop_nulls().group_by("organisation_id", "day"):
             for where in dict.fromkeys((EVERYWHERE, str(school))):
@@ -126,6 +127,12 @@ def _seen(
                     found[at] = _Seen(0, np.zeros(len(names), np.int64), none, -none)
                 found[at].add(matrix[part["at"].to_numpy()], part["student_id"].to_list())
     return found
+
+
+def _passed(model: TrainedModel, day: int) -> int | None:
+    """Return the last day of the term at or before this one of which the reference tells, None before the first."""
+    around = model.reference.around(day) if model.reference is not None else ()
+    return around[0].day if around else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +147,19 @@ class _Gone:
 def _gone(model: TrainedModel, names: tuple[str, ...], school: str, day: int, seen: _Seen) -> dict[str, _Gone]:
     """Return what is newly missing at one school (or at all): by input."""
     assert model.reference is not None
-    reference = model.reference.days[day]
+    # Known, or different between students, on the last day of the reference and on the next: so in between as well.
+    around = model.reference.around(day)
+    reference = around[0]
     missing: dict[str, _Gone] = {}
     # By prepared rows, not by table: last year's attendance varies, whatever became of this year's.
     groups: dict[frozenset[str], dict[str, bool]] = {}
     for at, name in enumerate(names):
         if name not in reference.inputs:
             continue
-        before, now = reference.known(name, school), float(seen.known[at]) / seen.rows
+        before, now = min(one.known(name, school) for one in around if name in one.inputs), float(seen.known[at]) / seen.rows
         if before >= NEARLY_ALL and now <= NEARLY_NONE:
             missing[name] = _Gone(before, now, silent=False)
-        elif _varied(reference, name):
+        elif all(_varied(one, name) for one in around if name in one.inputs):
             frames = _frames(name, model.catalog)
             groups.setdefault(frames, {})[name] = bool(seen.known[at] == 0 or seen.least[at] == seen.most[at])
     for found in groups.values():

@@ -46,6 +46,10 @@ CLOCKWORK = 2.0
 DIFFERS = 0.1
 
 
+#: For so many days after the last day of the term that a reference tells of, what was known then should be known still.
+SOON_AFTER = 14
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """One input on one day of the term, among ``students`` who had it.
@@ -116,6 +120,17 @@ class Reference:
     def nearest(self, day: int) -> Day:
         """Return the reference whose day of the term is nearest."""
         return self.days[min(self.days, key=lambda one: (abs(one - day), one))]
+
+    def around(self, day: int) -> tuple[Day, ...]:
+        """Return the reference of the last day at or before this one and of the first after it.
+
+        None before the first day, or more than :data:`SOON_AFTER` days after the last: of those nothing is told.
+        """
+        earlier = [one for one in sorted(self.days) if one <= day]
+        later = [one for one in sorted(self.days) if one > day]
+        if not earlier or (not later and day - earlier[-1] > SOON_AFTER):
+            return ()
+        return tuple(self.days[one] for one in (*earlier[-1:], *later[:1]))
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for the model's file."""

@@ -85,8 +85,8 @@ class Check:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, rounded to four places."""
-        figure = None if self.figure is None else round(self.figure, 4)
-        return {"name": self.name, "passed": self.passed, "figure": figure, "limit": round(self.limit, 4),
+        figure = None if self.figure is None else round(float(self.figure), 4)
+        return {"name": self.name, "passed": self.passed, "figure": figure, "limit": round(float(self.limit), 4),
                 "alarm": self.alarm, "says": self.says}  # fmt: skip
 
 

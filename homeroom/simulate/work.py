@@ -198,8 +198,8 @@ def taught(world: World, place: Zone, season: Season, students: Students, seated
     expected = clean + shift
     written, told_as, shift = _as_written(world, students, season, handed, share, shift, draws)
     _write_work(place, season, asked, exempt, written, handed_on, marked_on, due_on, told_as, piece, names, rows, through)
-    _write_skills(world, season, written, handed_on, marked_on, first, second, shift, noise, has_second, of_semester, piece,
-                  names, rows, draws, through, watched)  # fmt: skip
+    _write_skills(world, season, handed, written, handed_on, marked_on, first, second, shift, noise, has_second, of_semester,
+                  piece, names, rows, draws, through, watched)  # fmt: skip
     return _mark(world, season, asked & ~exempt, handed, share, likely, expected, section, names, rows, through, draws)
 
 
@@ -292,9 +292,9 @@ def _base(season: Season, flat: Whole, piece: Whole, names: Names) -> dict[str, 
     }
 
 
-def _write_skills(world: World, season: Season, handed: Yes, handed_on: Whole, marked_on: Whole, first: Real, second: Real,
-                  shift: Real, noise: Real, has_second: Yes, section: Whole, piece: Whole, names: Names, rows: Rows,
-                  draws: Draws, through: int, watched: Yes) -> None:  # fmt: skip
+def _write_skills(world: World, season: Season, handed: Yes, written: Yes, handed_on: Whole, marked_on: Whole, first: Real,
+                  second: Real, shift: Real, noise: Real, has_second: Yes, section: Whole, piece: Whole, names: Names,
+                  rows: Rows, draws: Draws, through: int, watched: Yes) -> None:  # fmt: skip
     rng = draws("evidence", season.at)
     skills = np.ascontiguousarray(COURSE_SKILLS[:, season.grade].transpose(1, 0, 2), np.int32)
     core = np.zeros((1, TAKEN, 1), bool)
@@ -303,14 +303,17 @@ def _write_skills(world: World, season: Season, handed: Yes, handed_on: Whole, m
     keys = [skill.key for skill in SKILLS]
     for mean, slots, there in ((first, PRIMARY, handed & core), (second, SECOND, handed & has_second)):
         flat = np.flatnonzero(there & (marked_on <= through))
-        a_class = flat // PER_YEAR
-        at = flat - a_class * PER_YEAR
-        i = a_class // TAKEN
         both = np.take(has_second, flat)
-        expected = np.take(mean, flat) + np.take(shift, flat)
         # A piece about one skill shows that skill; of two, each is read off with some error of its own.
         error = np.take(noise, flat)
         error[both] = rng.standard_normal(int(both.sum()), dtype=np.float32) * np.float32(spread)
+        if written is not handed:  # lost after the draw, so that nobody else's luck is another for it
+            left = np.take(written, flat)
+            flat, both, error = flat[left], both[left], error[left]
+        a_class = flat // PER_YEAR
+        at = flat - a_class * PER_YEAR
+        i = a_class // TAKEN
+        expected = np.take(mean, flat) + np.take(shift, flat)
         score = np.clip(expected + error, 0, 1)
         best = np.where(both, np.float32(20), _BEST[at])
         skill = np.take(skills, (i * CORE + (a_class - i * TAKEN)) * (NEW + 1) + slots[at])

@@ -272,6 +272,8 @@ def test_a_world_is_refused_with_all_its_problems_at_once() -> None:
         ({"years": {"through": "2022-09-01"}}, "years.through"),
         ({"years": {"remote_to": "2024-01-01"}}, "years.remote_to"),
         ({"bias": {"incidents": {"Nobody": 2.0}}}, "bias.incidents.Nobody"),
+        ({"bias": {"lost_work": {"Nobody": 0.5}}}, "bias.lost_work.Nobody"),
+        ({"bias": {"written_marks": {"Valley": 2.0}}}, "bias.written_marks.Valley"),
         ({"bias": {"marks": {"primary 1": 0.1}}}, "bias.marks.primary 1"),
         ({"planted": {"causes": ["weather"]}}, "planted.causes"),
         ({"supports": {"tutor_hd": {"need": "money"}}}, "supports.tutor_hd.need"),
@@ -330,6 +332,25 @@ def test_a_planted_bias_shows_in_the_records_and_not_in_what_happened(tmp_path: 
         of_group = told["incidents"].filter(pl.col("role") == "perpetrator").join(told["demographics"], on="student_id")
         counts[name] = of_group.filter(pl.col("ethnicity") == "Coastal").height
     assert counts["biased"] == 0 < counts["fair"]
+
+
+@pytest.mark.full
+def test_work_that_is_lost_or_marked_otherwise_in_the_records_changes_no_outcome(tmp_path: Path) -> None:
+    told = {}
+    for name, bias in (("fair", {}), ("biased", {"lost_work": {"Coastal": 0.5}, "written_marks": {"Highland": 0.1}})):
+        simulate(120, 3, tmp_path / name, small(bias=bias))
+        told[name] = sources.read("tables", tmp_path / name, Tables()).tables
+    for same in ("outcomes", "course_marks", "attendance", "exits"):
+        assert told["fair"][same].equals(told["biased"][same]), same
+    handed, marked = (
+        {name: dict(tables[table].join(tables["demographics"], on="student_id").group_by("ethnicity").agg(of).iter_rows())
+         for name, tables in told.items()}
+        for table, of in (("submissions", pl.len()), ("skill_results", pl.col("score_share").mean()))
+    )  # fmt: skip
+    assert handed["biased"]["Coastal"] / handed["fair"]["Coastal"] == pytest.approx(0.5, abs=0.03)
+    assert handed["biased"]["Highland"] == handed["fair"]["Highland"]
+    assert marked["biased"]["Highland"] > marked["fair"]["Highland"] + 0.04
+    assert marked["biased"]["Valley"] == marked["fair"]["Valley"]
 
 
 @pytest.mark.full
