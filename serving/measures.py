@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
+#: What the last monitoring of a tenant measured, in its folder. Here, since to import what monitors takes seconds.
+FIGURES = "monitor.json"
+
 
 class Measures:
     """Counts and times of requests, summed over the workers through the folder that BentoML gives them.
@@ -74,8 +77,6 @@ class Monitored:
     def collect(self) -> Iterator[Metric]:
         """Yield one family: its labels are district, target, version and measure."""
         from prometheus_client.core import GaugeMetricFamily
-
-        from serving.monitor import FIGURES
 
         family = GaugeMetricFamily(
             "homeroom_monitor", "What the last monitoring measured, by target, version and measure.",

@@ -25,6 +25,7 @@ from features.problems import NotFound
 from features.records import SchoolRecords
 from serving import lists
 from serving.lists import LISTED, Kept, Outcome
+from serving.measures import FIGURES
 from serving.missing import stays_at
 from serving.reviews import overrides
 from serving.store import Latest, Store
@@ -43,8 +44,8 @@ from training.drift import (
 )
 from training.trained import TrainedModel
 
-#: Where the last report's figures lie in a tenant's folder, and the report as a page.
-FIGURES, PAGE = "monitor.json", "monitor.html"
+#: Where the last report lies as a page in a tenant's folder.
+PAGE = "monitor.html"
 
 #: How many lists back what was found is remembered.
 REMEMBERED = 12
