@@ -167,7 +167,7 @@ def test_a_model_is_read_as_it_was_written(kind: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(again.score(table), name), getattr(model.score(table), name))
     page = (tmp_path / "card.md").read_text()
     assert "not judged on later data" in page
-    assert "Never read by the model: sex." in page
+    assert "Never read: sex." in page
     assert "In the file and not read at all: hobby." in page
 
 
