@@ -21,8 +21,8 @@ import polars as pl
 
 from features.sources.responses import describe, read
 from features.tracing import StudentTrace
+from training.evaluate import auc
 from training.tracing import TracingResult, train_log
-from training.tracing_judgement import auc
 
 Floats = npt.NDArray[np.float64]
 

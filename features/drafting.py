@@ -563,3 +563,9 @@ def _candidates(cells: pl.Series) -> list[str]:
             found += [form.format(mark, year) + tail for form in _ORDERS for year in ("YYYY", "YY")
                       if not (form.startswith("{1}") and year == "YY")]  # fmt: skip
     return list(dict.fromkeys(says for says in found if day(says) is None))
+
+
+def quoted(text: str) -> str:
+    """Return text as a string of TOML, in its own letters."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t").replace("\n", "\\n")
+    return f'"{escaped}"'

@@ -116,23 +116,18 @@ def _seen(
     for table in tables:
         keys = table.keys.join(stays.drop("student_id"), on="enrolment_id", how="left", maintain_order="left")
         # What is known on a later day of the term need not be known yet: the last day that the reference knows counts.
-        passed = keys["day"].map_elements(partial(_passed, model), return_dtype=pl.Int64)
-        parts = keys.select("student_id", "organisation_id").with_columns(passed.alias("day")).with_row_index("at")
+        passed = {day: around[0].day for day in keys["day"].drop_nulls().unique() if (around := model.reference.around(day))}
+        day = keys["day"].replace_strict(passed, default=None, return_dtype=pl.Int64)
+        parts = keys.select("student_id", "organisation_id", day).with_row_index("at")
         matrix = table.matrix(names)
-        for (school, day), part in parts.drop_nulls().group_by("organisation_id", "day"):
+        for (school, on), part in parts.drop_nulls().group_by("organisation_id", "day"):
             for where in dict.fromkeys((EVERYWHERE, str(school))):
-                at = (where, int(str(day)))
+                at = (where, int(str(on)))
                 if at not in found:
                     none = np.full(len(names), np.inf)
                     found[at] = _Seen(0, np.zeros(len(names), np.int64), none, -none)
                 found[at].add(matrix[part["at"].to_numpy()], part["student_id"].to_list())
     return found
-
-
-def _passed(model: TrainedModel, day: int) -> int | None:
-    """Return the last day of the term at or before this one of which the reference tells, None before the first."""
-    around = model.reference.around(day) if model.reference is not None else ()
-    return around[0].day if around else None
 
 
 @dataclass(frozen=True, slots=True)

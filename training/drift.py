@@ -197,7 +197,7 @@ def reference_of(run: Run, model: TrainedModel) -> Reference:
     """
     names = watched(run.table.catalog)
     who, term = run.keys["student_id"].to_numpy(), run.keys["term_id"].to_numpy()
-    rows = Rows(names, run.table.matrix(names), who, schools_of(run), term, run.day)
+    rows = Rows(names, run.table.matrix(names), who, run.schools.fill_null("").to_numpy(), term, run.day)
     # Of a term under way outcomes are not known, and its lists are what is to be compared.
     closed = np.isin(term, np.unique(term[run.fit | run.held | run.test]))
     found = described(rows.take(closed), run.known[closed], run.settings.seed)
@@ -220,14 +220,6 @@ def watched(catalog: Catalog) -> tuple[str, ...]:
     """
     inputs = (catalog[name] for name in catalog.inputs)
     return tuple(dict.fromkeys(one.needs[0] if one.kind == "relative" else one.name for one in inputs))
-
-
-def schools_of(run: Run) -> npt.NDArray[Any]:
-    """Return the school of each row."""
-    stays = run.records.labels("enrolments").select("enrolment_id", "organisation_id").unique("enrolment_id").collect()
-    found: npt.NDArray[Any] = run.keys.join(stays, on="enrolment_id", how="left", maintain_order="left")["organisation_id"]\
-        .fill_null("").to_numpy()
-    return found
 
 
 def _weights(run: Run, model: TrainedModel, most: int = 200) -> dict[str, float]:

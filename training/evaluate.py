@@ -52,7 +52,9 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """How much more of those with the outcome a list finds than a baseline's list of the same length."""
+    """How much better than a baseline, with a 95% interval: how much more of those with the outcome a list of the same length
+    finds, or of answers by how much the AUC is higher.
+    """
 
     baseline: str
     gain: float
@@ -124,7 +126,7 @@ def measure(
     return Metrics(
         len(label),
         positives,
-        float(roc_auc_score(label, score)) if both else None,
+        auc(label, score),
         float(average_precision_score(label, score)) if both else None,
         hits / int(chosen.sum()) if chosen.any() else None,
         hits / positives if positives else None,
@@ -135,6 +137,11 @@ def measure(
         slope,
         intercept,
     )
+
+
+def auc(label: npt.NDArray[Any], score: Floats) -> float | None:
+    """Return how often one with the outcome has the higher score than one without, None where all are of one kind."""
+    return float(roc_auc_score(label, score)) if 0 < label.sum() < len(label) else None
 
 
 def calibration_error(chance: Floats, label: Labels, groups: int = 10) -> float:

@@ -20,7 +20,7 @@ from training import capacity, evaluate, intervals
 from training.baselines import BASELINES, Sample
 from training.evaluate import Metrics
 from training.intervals import Rows
-from training.run import Training, rows_of, with_days
+from training.run import Training, rows_of, with_days, with_schools
 from training.trained import TrainedModel
 
 
@@ -86,12 +86,6 @@ def judged(rows: Rows, capacity: float, first: int, draws: int, seed: int) -> Ju
 
 def _rounded(found: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in found.items()}
-
-
-def with_schools(records: SchoolRecords, keys: pl.DataFrame) -> pl.DataFrame:
-    """Return keys with the ``organisation_id`` of each row's stay, null where a row has none."""
-    schools = records.labels("enrolments").select("enrolment_id", "organisation_id").unique("enrolment_id").collect()
-    return keys.join(schools, on="enrolment_id", how="left", maintain_order="left")
 
 
 @dataclass(frozen=True)

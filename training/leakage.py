@@ -284,9 +284,6 @@ class _About:
         who = students.rank("dense").to_numpy().astype(np.intp)
         return cls(run, trees, who, some(run.fit), some(run.test), _elapsed(run))
 
-    def refitted(self, rows: Rows, label: Labels | None = None) -> Trees:
-        return self.run.fitted(rows, label)
-
     def part(self, rows: Rows, score: Floats, label: Labels | None = None) -> _Ranked:
         """Return how a score ranks some rows, day by day."""
         mine = (self.run.label if label is None else label)[rows]
@@ -359,7 +356,7 @@ def _exchanged(about: _About) -> Check:
     for rows in _parts(np.where(about.fit | about.test, run.keys["as_of"].to_physical().to_numpy(), np.iinfo(np.int32).min)):
         if (about.fit | about.test)[rows[0]]:
             label[rows[np.argsort(number[rows], kind="stable")[: int(run.label[rows].sum())]]] = 1
-    trees = about.refitted(about.fit, label)
+    trees = run.fitted(about.fit, label)
     found = about.part(about.test, trees.raw(run.matrix[about.test]), label)
     limit = 0.5 + MOST_ERRORS * found.error
     if found.auc is None or limit >= 1:
@@ -391,11 +388,11 @@ def _random_split(about: _About) -> Check:
     def ranked(trees: Trees) -> _Ranked:
         return about.part(judged, trees.raw(run.matrix[judged]))
 
-    in_time = ranked(about.trees if about.fit.sum() == run.fit.sum() else about.refitted(about.fit))
+    in_time = ranked(about.trees if about.fit.sum() == run.fit.sum() else run.fitted(about.fit))
     if in_time.auc is None:
         return _too_few("random_split", settings.proof_gap)
-    term = ranked(about.refitted(as_many(about.fit | beside)))
-    rows = ranked(about.refitted(as_many(about.fit | beside | same)))
+    term = ranked(run.fitted(as_many(about.fit | beside)))
+    rows = ranked(run.fitted(as_many(about.fit | beside | same)))
     assert term.auc is not None
     assert rows.auc is not None
     gap, error = rows.auc - in_time.auc, _error(rows.by_row - in_time.by_row, in_time.who)

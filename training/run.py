@@ -173,6 +173,12 @@ def terms_of(records: SchoolRecords) -> pl.DataFrame:
     return records.labels("terms").join(used, on="term_id", how="semi").collect().unique("term_id").sort("starts_on", "term_id")
 
 
+def with_schools(records: SchoolRecords, keys: pl.DataFrame) -> pl.DataFrame:
+    """Return keys with the ``organisation_id`` of each row's stay, null where a row has none."""
+    schools = records.labels("enrolments").select("enrolment_id", "organisation_id").unique("enrolment_id").collect()
+    return keys.join(schools, on="enrolment_id", how="left", maintain_order="left")
+
+
 def with_days(settings: Training, records: SchoolRecords) -> Training:
     """Return the settings with as-of points that suit the terms that stays belong to."""
     days, judged = DAYS_OF["school_year" in terms_of(records)["kind"]]
@@ -242,6 +248,16 @@ class Run:
         """The inputs as they are scored; ``learned`` has the place in the class hidden in some rows."""
         return self.table.matrix()
 
+    @cached_property
+    def schools(self) -> pl.Series:
+        """The school of each row's stay, null where a row has none."""
+        return with_schools(self.records, self.keys)["organisation_id"]
+
+    @cached_property
+    def by_years(self) -> bool:
+        """Whether stays are years of school, and not courses."""
+        return "school_year" in terms_of(self.records)["kind"]
+
     @property
     def parameters(self) -> dict[str, Any]:
         """LightGBM's parameters for this target."""
@@ -285,9 +301,8 @@ class Run:
         if not named or classes >= ENOUGH_CLASSES:
             return {}
         # Whoever leaves a school has moved, mostly: of that the outcome says nothing. Leaving a course is what it is about.
-        years = "school_year" in terms_of(self.records)["kind"]
         # Of one class it tells nothing but the day, and would only set days apart.
-        told = not years and classes > 1
+        told = not self.by_years and classes > 1
         return dict.fromkeys(named, CLASS_WEIGHT.get(self.target.name, 0.0) if told else 0.0)
 
     def trees(self, rows: Rows, what: npt.NDArray[Any], objective: str, hidden: Sequence[int] = ()) -> Trees:

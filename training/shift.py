@@ -47,8 +47,7 @@ def places_of(run: Run) -> Names:
 
 
 def _places(run: Run) -> tuple[Names, str]:
-    stays = run.records.labels("enrolments").select("enrolment_id", "organisation_id").unique("enrolment_id").collect()
-    schools = run.keys.join(stays, on="enrolment_id", how="left", maintain_order="left")["organisation_id"]
+    schools = run.schools
     if schools.filter(run.fit).n_unique() > 1:
         return schools.fill_null("").to_numpy(), "schools"
     return run.keys["course_id"].fill_null("").to_numpy(), "courses"

@@ -19,8 +19,9 @@ from features.problems import Problem, Refused
 from features.responses import Floats, Ints, ResponseLog, Rows
 from features.tracing import FACTS, Difficulty, Numbers, features_of, next_of
 from training import splits
+from training.evaluate import Gain
 from training.tracing_baselines import BASELINES
-from training.tracing_judgement import Figures, Gain, by_position, by_practice, by_skill, compared, measure
+from training.tracing_judgement import Figures, by_position, by_practice, by_skill, compared, measure
 from training.tracing_model import Scorer, TracingModel, calibrated
 
 Progress = Callable[[str], None]

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from features.responses import Floats, Ints, ResponseLog
+from training.evaluate import Gain, auc, calibration_error, fitted_line
 
 #: Draws of a bootstrap over students.
 DRAWS = 200
@@ -40,48 +41,15 @@ class Figures:
     slope: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """How much higher the AUC is than a baseline's, with a 95% interval by bootstrap over students."""
-
-    baseline: str
-    gain: float
-    low: float
-    high: float
-
-
-def auc(right: Floats, score: Floats) -> float | None:
-    """Return how often a right answer had the higher score than a wrong one, or None where one kind is not there."""
-    positives = float(right.sum())
-    negatives = len(right) - positives
-    if not positives or not negatives:
-        return None
-    return float((rankdata(score)[right == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))
-
-
 def measure(right: Floats, chance: Floats) -> Figures:
     """Return the figures of probabilities, shape ``(responses,)``, of answers that are 1 or 0."""
     safe = np.clip(chance, 1e-9, 1 - 1e-9)
     brier = float(((chance - right) ** 2).mean())
-    order = np.argsort(chance, kind="stable")
-    parts = [part for part in np.array_split(order, 10) if len(part)]
-    ece = float(sum(len(part) * abs(chance[part].mean() - right[part].mean()) for part in parts) / len(right))
     loss = float(-(right * np.log(safe) + (1 - right) * np.log(1 - safe)).mean())
+    odds = np.log(safe / (1 - safe))
+    slope = fitted_line(odds, right.astype(np.int8))[1] if 0 < right.mean() < 1 and odds.std() >= 1e-9 else None
     return Figures(len(right), float(right.mean()), auc(right, chance), float(((chance >= 0.5) == right).mean()), brier**0.5,
-                   brier, loss, ece, _slope(right, np.log(safe / (1 - safe))))  # fmt: skip
-
-
-def _slope(right: Floats, odds: Floats) -> float | None:
-    slope, intercept = 1.0, 0.0
-    if not 0 < right.mean() < 1 or odds.std() < 1e-9:
-        return None
-    for _ in range(25):
-        chance = 1 / (1 + np.exp(-np.clip(slope * odds + intercept, -30, 30)))
-        bend, error = chance * (1 - chance) + 1e-12, right - chance
-        matrix = np.array([[(bend * odds * odds).sum(), (bend * odds).sum()], [(bend * odds).sum(), bend.sum()]])
-        step = np.linalg.solve(matrix + 1e-9 * np.eye(2), np.array([(error * odds).sum(), error.sum()]))
-        slope, intercept = slope + float(step[0]), intercept + float(step[1])
-    return slope
+                   brier, loss, calibration_error(chance, right.astype(np.int8)), slope)  # fmt: skip
 
 
 def compared(right: Floats, score: Floats, other: Floats | None, student: Ints, seed: int = 7) -> tuple[float, ...]:

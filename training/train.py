@@ -46,7 +46,7 @@ from training.indicators import PROGRESS, tables_of
 from training.intervals import clusters_of
 from training.model import Trees
 from training.registry import Registry
-from training.run import Run, Training, rows_of, shuffled, terms_of, with_days
+from training.run import Run, Training, rows_of, shuffled, with_days
 from training.targets import TARGETS
 from training.trained import Population, TrainedModel
 
@@ -198,20 +198,19 @@ def _lacking(records: SchoolRecords, target: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Judgement:
-    """How the model and the baselines did: on the test, and at the gate. ``schools`` are those of the run's rows."""
+    """How the model and the baselines did: on the test, and at the gate; ``audit`` comes once there is a model."""
 
     on_test: judging.Judgement
     gains: Sequence[evaluate.Gain]
     raw: Floats
     chance: Floats
-    schools: pl.Series
     protocol: str
     audit: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
         """Whether the model finds more students than every baseline does, knew only what could be known, and is fair."""
-        return self.protocol == "time" and all(one.beaten for one in self.gains) and bool(self.audit.get("passed", True))
+        return self.protocol == "time" and all(one.beaten for one in self.gains) and bool(self.audit["passed"])
 
 
 def _one(
@@ -251,10 +250,11 @@ def _one(
     explained = time.perf_counter()
 
     facts = {"train": _facts(run, run.fit), "test": _facts(run, run.test)}
-    model = replace(model, card={**_card(run, model, facts, judgement, weights), **in_practice, "leakage": proof.as_dict()})
     tuning = {} if found is None else {"tuning": found.as_dict()}
-    model = replace(model, card={**model.card, "audit": dict(judgement.audit), **tuning})
-    model = replace(model, card={**model.card, **document(run, model, judgement.chance)})
+    told = {**_card(run, model, facts, judgement, weights), **in_practice, "leakage": proof.as_dict(),
+            "audit": dict(judgement.audit), **tuning}  # fmt: skip
+    model = replace(model, card=told)
+    model = replace(model, card={**told, **document(run, model, judgement.chance)})
     card.check(model.card)
     run_id = ""
     if registry is not None:
@@ -302,18 +302,17 @@ def _judge(
         seen[run.held], at_gate, run.label[run.held], run.day[run.held], run.units[run.held].tolist(),
         settings.capacity, settings.bootstrap_draws, settings.seed,
     )  # fmt: skip
-    keys = judging.with_schools(run.records, run.keys)
-    clusters = clusters_of(keys.filter(pl.Series(run.test)))
+    clusters = clusters_of(run.keys.with_columns(run.schools).filter(pl.Series(run.test)))
     rows = intervals.Rows(raw, chance, run.label[run.test], run.day[run.test], run.tie[run.test], clusters, at_test)
     found = judging.judged(rows, settings.capacity, settings.first, settings.bootstrap_draws, settings.seed)
-    return _Judgement(found, gains, raw, chance, keys["organisation_id"], how.protocol)
+    return _Judgement(found, gains, raw, chance, how.protocol)
 
 
 def _in_practice(
     run: Run, model: TrainedModel, judgement: _Judgement, unseen: Floats, refits: Sequence[Trees], how: rolling.InTime
 ) -> dict[str, Any]:
     """Return what the card says of lists: what the first of them held, what stays of them, and at earlier origins."""
-    line, schools = model.bands["check_in_suggested"], judgement.schools
+    line, schools = model.bands["check_in_suggested"], run.schools
     part = capacity.part_of_all(run)
     held = capacity.scored(run.keys, schools, run.held, run.label, run.tie, unseen, part)
     before = capacity.past(held, run.settings.first, line)
@@ -330,7 +329,7 @@ def _in_practice(
 
 def _earlier(run: Run) -> str:
     """Return what went before, in words: years of school, or courses."""
-    return "years" if "school_year" in terms_of(run.records)["kind"] else "courses"
+    return "years" if run.by_years else "courses"
 
 
 def _baselines(run: Run) -> tuple[dict[str, Floats], dict[str, Floats]]:

@@ -9,7 +9,6 @@ accounted for as at every other door.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import re
 import tomllib
@@ -22,6 +21,7 @@ import numpy as np
 import polars as pl
 
 from features import delimited, quarantine
+from features.drafting import quoted
 from features.problems import Problem, Refused
 from features.records import digest_of
 from features.responses import BESIDE, Ints, ResponseLog
@@ -270,12 +270,6 @@ def read(path: Path, described: LogDescription) -> LogReading:
     digest = digest_of(path.stat().st_size, path.stat().st_mtime_ns, described)
     reading = Reading({}, (checked.account,), checked.problems, {path.name: checked.quarantined}, digest)
     return LogReading(log, described, reading, merged, tuple(name for name in names if name not in described.columns.values()))
-
-
-def digest_of_file(path: Path) -> str:
-    """Return what names a file by its content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _load(path: Path, described: LogDescription) -> tuple[pl.DataFrame, list[str]]:
@@ -600,16 +594,16 @@ def _drafted(
     lines = ["# A log of responses. What stands empty is for you to fill in; a line that is taken out is not read."]
     lines += ["", "[file]", 'name = "responses"   # of the model']
     if separator and separator != ",":
-        lines.append(f"separator = {_quoted(separator)}")
+        lines.append(f"separator = {quoted(separator)}")
     if encoding and encoding != "utf-8":
-        lines.append(f"encoding = {_quoted(encoding)}")
+        lines.append(f"encoding = {quoted(encoding)}")
     lines += ["", "[columns]"]
-    lines += [f"{role} = {_quoted(found.get(role, ''))}   # {ROLES[role]}" for role in ROLES if role in found or role in NEEDED]
+    lines += [f"{role} = {quoted(found.get(role, ''))}   # {ROLES[role]}" for role in ROLES if role in found or role in NEEDED]
     others = [name for name in names if name not in found.values()]
     lines.append(f"# Not read: {', '.join(others) or 'none'}.")
     sign = _listing(found, cells)
     if sign:
-        lines += ["", "[sequences]", f"joined_by = {_quoted(sign)}   # a row holds many responses"]
+        lines += ["", "[sequences]", f"joined_by = {quoted(sign)}   # a row holds many responses"]
         cells = {name: one.str.split(sign).explode().str.strip_chars() if name not in (found.get("student"), found.get("split"))
                  else one for name, one in cells.items()}  # fmt: skip
     lines += [*_drafted_answers(found, cells), *_drafted_skills(found, cells), *_drafted_split(found, cells)]
@@ -643,8 +637,8 @@ def _drafted_answers(found: Mapping[str, str], cells: Mapping[str, pl.Series]) -
     rest = sorted(words - set(RIGHT) - set(WRONG))
     if len(rest) > 20:
         return ["", "[correct]", "right = []   # this column holds many words: is it the answer?", "wrong = []"]
-    return ["", "[correct]", f"right = [{', '.join(map(_quoted, right))}]",
-            f"wrong = [{', '.join(map(_quoted, [*wrong, *rest]))}]   # or are some of these right?"]  # fmt: skip
+    return ["", "[correct]", f"right = [{', '.join(map(quoted, right))}]",
+            f"wrong = [{', '.join(map(quoted, [*wrong, *rest]))}]   # or are some of these right?"]  # fmt: skip
 
 
 def _drafted_skills(found: Mapping[str, str], cells: Mapping[str, pl.Series]) -> list[str]:
@@ -659,7 +653,7 @@ def _drafted_skills(found: Mapping[str, str], cells: Mapping[str, pl.Series]) ->
         codes = bool(parts.str.contains(r"^[0-9]+$").all())
         # Parts of a name are no skills; parts that are skills by themselves elsewhere are.
         if sign == "~~" or codes or (sign not in _CODE_JOINS and 2 * parts.is_in(skills.implode()).sum() > len(parts)):
-            return ["", "[skills]", f"joined_by = {_quoted(sign)}"]
+            return ["", "[skills]", f"joined_by = {quoted(sign)}"]
     return []
 
 
@@ -672,8 +666,3 @@ def _drafted_split(found: Mapping[str, str], cells: Mapping[str, pl.Series]) -> 
     if all(re.fullmatch(r"-?[0-9]+", word) for word in words):
         return ["", "[split]", "folds = true"]
     return ["", "[split]", "train = []", f"test = []   # words of the column: {', '.join(sorted(words)[:10])}"]
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t").replace("\n", "\\n")
-    return f'"{escaped}"'

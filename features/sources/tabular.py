@@ -16,6 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
+from features.drafting import quoted
 from features.flat import Description, Dialect, FlatTable, is_about_who, rows_of
 from features.problems import Problem, Refused
 from features.validation import MISSING, Reading, missing_columns
@@ -131,13 +132,13 @@ def draft(path: Path) -> str:
     dialect = _sniffed(path)
     frame = _load(path, dialect)
     lines = ["# A draft: what stands empty is for you to fill in; a column that is taken out is not read.", "", "[file]"]
-    lines += [f"{key} = {_quoted(value)}" for key, value in _told(dialect).items()]
+    lines += [f"{key} = {quoted(value)}" for key, value in _told(dialect).items()]
     nothing = sorted({word for name in frame.columns for word in _known(frame[name]).unique() if word.lower() in _NOTHING})
     if nothing:
-        lines.append(f"missing = [{', '.join(map(_quoted, nothing))}]   # read as nothing: take out what is an answer")
+        lines.append(f"missing = [{', '.join(map(quoted, nothing))}]   # read as nothing: take out what is an answer")
     keys = [name for name in frame.columns if _could_be_key(frame[name])]
     if keys:
-        lines.append(f"# key = {_quoted(keys[0])}   # every row has another value here: is it the student's key?")
+        lines.append(f"# key = {quoted(keys[0])}   # every row has another value here: is it the student's key?")
     else:
         lines.append("# no column has another value in every row: without a key, the number of the row stands for one")
     lines += [
@@ -154,7 +155,7 @@ def draft(path: Path) -> str:
         if name not in groups:
             lines += ["", *_drafted(name, frame[name], dialect)]
     lines += ["", "# Read by the audit and by nothing else: their names are those of columns that tell who a student is.",
-              "[groups]", *(f"{_quoted(name)} = {_quoted(name)}" for name in groups), ""]  # fmt: skip
+              "[groups]", *(f"{quoted(name)} = {quoted(name)}" for name in groups), ""]  # fmt: skip
     return "\n".join(lines)
 
 
@@ -197,14 +198,14 @@ def _drafted(name: str, cells: pl.Series, dialect: Dialect) -> Sequence[str]:
     known = _known(cells).filter(~_known(cells).str.to_lowercase().is_in(list(_NOTHING)))
     values = sorted(known.unique().to_list())
     numbers = known.str.replace_all(dialect.decimal, ".", literal=True).cast(pl.Float64, strict=False)
-    head = [f"[columns.{_quoted(name)}]", 'name = ""']
+    head = [f"[columns.{quoted(name)}]", 'name = ""']
     tail = ['concept = ""   # attendance, coursework, marks, engagement, skills, behaviour, history or access',
             "modifiable = true"]  # fmt: skip
     side = 'higher = ""    # concern, strength or context'
     pair = next((pair for pair in _YES_NO if {one.lower() for one in values} == pair and len(values) == 2), None)
     if pair is not None and pair != {"1", "0"}:
         yes, no = sorted(values, key=lambda one: one.lower() in ("no", "n", "false", "f"))
-        told = [f"yes = [{_quoted(yes)}]", f"no = [{_quoted(no)}]"]
+        told = [f"yes = [{quoted(yes)}]", f"no = [{quoted(no)}]"]
         return [*head, 'kind = "yes_no"', *told, 'says = ""', 'says_not = ""', side, *tail]
     if len(known) and numbers.null_count() == 0:
         least, most = float(numbers.min() or 0), float(numbers.max() or 0)  # type: ignore[arg-type]
@@ -212,11 +213,6 @@ def _drafted(name: str, cells: pl.Series, dialect: Dialect) -> Sequence[str]:
         return [*head, f'kind = "number"{seen}', f"range = [{least:g}, {most:g}]   # the least and the most that were seen",
                 'says = ""      # like: missed {value:.0f} days', side, *tail]  # fmt: skip
     if 0 < len(values) <= MOST_VALUES:
-        return [*head, 'kind = "category"', *tail, f"[columns.{_quoted(name)}.values]",
-                *(f'{_quoted(value)} = ""' for value in values)]  # fmt: skip
-    return [f"# {_quoted(name)} is text with {len(values):,} values: it is left out."]
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t").replace("\n", "\\n")
-    return f'"{escaped}"'
+        return [*head, 'kind = "category"', *tail, f"[columns.{quoted(name)}.values]",
+                *(f'{quoted(value)} = ""' for value in values)]  # fmt: skip
+    return [f"# {quoted(name)} is text with {len(values):,} values: it is left out."]

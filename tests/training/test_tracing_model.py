@@ -15,9 +15,10 @@ import response_logs
 from features.problems import NotFound, Refused
 from features.responses import ResponseLog
 from features.tracing import FACTS
+from training.evaluate import auc
 from training.tracing import TracingResult, _sides, evaluated, next_responses, train_log
 from training.tracing_baselines import BASELINES
-from training.tracing_judgement import auc, by_position, compared, measure
+from training.tracing_judgement import by_position, compared, measure
 from training.tracing_model import DIRECTIONS, Line, TracingModel
 
 
