@@ -102,7 +102,7 @@ def _hidden(risk: Risk) -> frozenset[str]:
     """Return the concepts that are no reasons here; see :mod:`training.reasons`."""
     if risk.probability is None:
         return frozenset()
-    return risk.model.steadiness.hidden_at(risk.values.get(PROGRESS), risk.probability)
+    return risk.model.steadiness.hidden_at(risk.values.get(PROGRESS), risk.probability, risk.by_concept)
 
 
 def certainty(risk: Risk) -> str:

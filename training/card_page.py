@@ -212,7 +212,7 @@ def _stability(card: Card) -> list[str]:
     lines = [f"Refitted {told['refits']} times, the lists shared {_share(overlap['mean'])} of their students on average, "
              f"{_share(overlap['least'])} at the least."]  # fmt: skip
     rows = [
-        (one["concept"], one.get("region", "everywhere"), _number(one["kept"]), "yes" if one["shown"] else "no")
+        (one["concept"], one.get("region", "everywhere"), _number(one["kept"]), _shown(one))
         for one in told["concepts"]
     ]
     return (
@@ -220,6 +220,12 @@ def _stability(card: Card) -> list[str]:
         if rows
         else lines
     )
+
+
+def _shown(one: Mapping[str, Any]) -> str:
+    if not one["shown"]:
+        return "no"
+    return f"from {_number(one['from'])} log-odds on" if one.get("from") else "yes"
 
 
 def _sure(card: Card) -> list[str]:

@@ -2,12 +2,14 @@
 
 A reason that another model, taught by as good a half of the same students, would not have given is an accident of the
 fit. How often a concept among a student's foremost three stays among them is measured by region: early or late in the
-course, and from the line of the list up or elsewhere. Here is what both the measuring and the telling need; it imports
+course, and from the line of the list up or elsewhere; and by how much it adds, since what hardly adds comes and goes
+from fit to fit. Here is what both the measuring and the telling need; it imports
 nothing that is heavy, since every request comes by.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,7 @@ from typing import Any
 LEAST_SHARE = 0.1
 MOST_REASONS = 3
 
-#: A concept is told where it stays among the foremost in four of five refits.
+#: A concept is told from the weight on from which it stays among the foremost in four of five refits.
 LEAST_KEPT = 0.8
 
 
@@ -46,24 +48,28 @@ def region(elapsed: float | None, probability: float, early_until: float, line: 
 
 @dataclass(frozen=True)
 class Steadiness:
-    """Which concepts are no reasons in which region. An older card says nothing of it, and nothing is hidden."""
+    """From which weight on each concept is a reason in which region; an older card says nothing of it, and hides nothing.
+
+    ``least``: by region and concept, in log-odds: infinite where it never is a reason.
+    """
 
     early_until: float
     line: float
-    hidden: Mapping[str, frozenset[str]]
+    least: Mapping[str, Mapping[str, float]]
 
     @classmethod
     def of(cls, card: Mapping[str, Any]) -> Steadiness:
         """Return what a card's ``stability`` says."""
         told = card.get("stability") or {}
-        hidden: dict[str, set[str]] = {}
+        least: dict[str, dict[str, float]] = {}
         for one in told.get("concepts", []):
-            if not one["shown"]:
-                hidden.setdefault(one["region"], set()).add(one["concept"])
-        return cls(told.get("early_until", 1.0), told.get("line", 1.0), {name: frozenset(one) for name, one in hidden.items()})
+            if not one["shown"] or one.get("from"):
+                least.setdefault(one["region"], {})[one["concept"]] = one["from"] if one["shown"] else math.inf
+        return cls(told.get("early_until", 1.0), told.get("line", 1.0), least)
 
-    def hidden_at(self, elapsed: float | None, probability: float) -> frozenset[str]:
-        """Return the concepts that are no reasons for a row."""
-        if not self.hidden:
+    def hidden_at(self, elapsed: float | None, probability: float, by_concept: Mapping[str, float]) -> frozenset[str]:
+        """Return the concepts that are no reasons for a row, given what each adds, in log-odds."""
+        if not self.least:
             return frozenset()
-        return self.hidden.get(region(elapsed, probability, self.early_until, self.line), frozenset())
+        least = self.least.get(region(elapsed, probability, self.early_until, self.line), {})
+        return frozenset(concept for concept, weight in by_concept.items() if weight < least.get(concept, -math.inf))

@@ -9,8 +9,7 @@ outcome of the test.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +28,9 @@ Floats = npt.NDArray[np.float64]
 
 #: How many rows a concept must be a foremost reason of, in a region, to be judged there.
 LEAST_ROWS = 10
+
+#: Above which shares of its rows the weight of a concept is tried; see :func:`kept`.
+_CUTS = (0.0, 0.25, 0.5, 0.75)
 
 #: How near to the line, in log-odds, scores count for its noise.
 _NEAR = 0.5
@@ -121,48 +123,57 @@ def _explained(run: Run, model: TrainedModel, line: float, most: int) -> npt.NDA
     return np.sort(np.concatenate([rng.choice(part, min(most, len(part)), replace=False) for part in parts]))
 
 
-def _foremost(model: TrainedModel, contributions: Floats) -> list[list[str]]:
-    """Return the concepts of each row's foremost reasons."""
+def _foremost(model: TrainedModel, contributions: Floats) -> list[dict[str, float]]:
+    """Return the concepts of each row's foremost reasons, and what each adds, in log-odds."""
     concepts = [model.catalog[name].concept for name in model.inputs]
     named = list(dict.fromkeys(concepts))
     sums = contributions @ (np.array(concepts)[:, None] == np.array(named)[None, :])
-    return [foremost(dict(zip(named, row, strict=True)))[:MOST_REASONS] for row in sums.tolist()]
+    rows = [dict(zip(named, row, strict=True)) for row in sums.tolist()]
+    return [{concept: row[concept] for concept in foremost(row)[:MOST_REASONS]} for row in rows]
 
 
-def kept(where: Sequence[str], mine: Sequence[Sequence[str]], again: Sequence[Sequence[Sequence[str]]]) -> list[dict[str, Any]]:
-    """Return how often each concept stays among the foremost three, by region.
+def kept(
+    where: Sequence[str], mine: Sequence[Mapping[str, float]], again: Sequence[Sequence[Iterable[str]]]
+) -> list[dict[str, Any]]:
+    """Return how often each concept stays among the foremost three, by region, and from which weight on it is told.
 
-    A concept is shown in a region where it stays in four of five refits, taken over the rows of which it is a foremost
-    reason. Where these are fewer than ten, all regions together are asked; where those are, too, it is shown.
+    A concept is told in a region from the least weight on from which it stays in four of five refits, over the rows of
+    which it is a foremost reason with that weight or more: what hardly adds comes and goes from fit to fit, and must not
+    silence what adds much. Of the weights, those at none, one, two and three quarters of the rows are tried. Where a
+    region has fewer than ten rows, all regions together are asked; where those have, too, it is told.
 
     Args:
         where: the region of each row.
-        mine: the foremost concepts of each row, of the model.
-        again: the same of each refit.
+        mine: the foremost concepts of each row, of the model, and what each adds.
+        again: the foremost concepts of each row, of each refit.
 
     """
-    rows: Counter[tuple[str, str]] = Counter()
-    stayed: Counter[tuple[str, str]] = Counter()
+    rows: dict[tuple[str, str], list[tuple[float, int]]] = {}
     for at, concepts in enumerate(mine):
-        for concept in concepts:
+        for concept, weight in concepts.items():
             times = sum(concept in one[at] for one in again)
             for place in (where[at], ""):
-                rows[place, concept] += 1
-                stayed[place, concept] += times
+                rows.setdefault((place, concept), []).append((weight, times))
     found = []
     for place, concept in sorted(key for key in rows if key[0]):
-        judged = next((at for at in (place, "") if rows[at, concept] >= LEAST_ROWS), None)
-        share = None if judged is None else stayed[judged, concept] / (rows[judged, concept] * len(again))
-        found.append(
-            {
-                "concept": concept,
-                "region": place,
-                "rows": rows[place, concept],
-                "kept": None if share is None else round(share, 4),
-                "shown": share is None or share >= LEAST_KEPT,
-            }
-        )
+        judged = next((at for at in (place, "") if len(rows[at, concept]) >= LEAST_ROWS), None)
+        told: dict[str, Any] = {"kept": None, "from": 0.0, "shown": True}
+        if judged is not None:
+            weights, times_kept = np.array(rows[judged, concept]).T
+            told = _told(weights, times_kept, len(again))
+        found.append({"concept": concept, "region": place, "rows": len(rows[place, concept]), **told})
     return found
+
+
+def _told(weights: Floats, times: Floats, refits: int) -> dict[str, Any]:
+    """Return from which weight on a concept is told, and how often it stays from there on; where never, over all rows."""
+    for cut in _CUTS:
+        least = float(np.quantile(weights, cut))
+        heavy = weights >= least
+        share = float(times[heavy].mean()) / refits
+        if heavy.sum() >= LEAST_ROWS and share >= LEAST_KEPT:
+            return {"kept": round(share, 4), "from": round(least, 6) if cut else 0.0, "shown": True}
+    return {"kept": round(float(times.mean()) / refits, 4), "from": None, "shown": False}
 
 
 def says(told: Mapping[str, Any]) -> str:

@@ -125,10 +125,10 @@ def test_whom_a_cause_was_planted_for_is_looked_at_four_school_weeks_later(tmp_p
 def test_a_planted_cause_is_among_the_reasons_of_most_for_whom_it_was_planted(tmp_path: Path) -> None:
     """A small district: the benchmark `planted` says how many it is in a larger one.
 
-    A reason that equally good models do not share is left unsaid, which costs some of those that were planted.
+    A reason that equally good models do not share is left unsaid, which may cost some of those that were planted.
     """
     found = {one.cause: one for one in shown(planted_world(), 2_500, 5, tmp_path)}
     assert set(found) == {*CONCEPT_OF, "all"}
     assert found["all"].students > 150
-    assert found["all"].first > 0.75
+    assert found["all"].first > 0.9
     assert found["all"].silent < 0.05
