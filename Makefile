@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 PORT ?= 3000
-# Processes that share the tests out among them, a file of tests whole: two need 8 GB. TESTS_AT_ONCE=0 runs one after another.
+# Processes that share the tests out among them (tests/conftest.py says how): two need 8 GB. TESTS_AT_ONCE=0 runs one after another.
 TESTS_AT_ONCE ?= 2
 ARGS ?=
 
@@ -40,10 +40,10 @@ install-dev: .venv/installed-dev ## the same, with what the tests need
 	@touch $@
 
 test: install-dev lint ## everything: style, types, floors, and every test
-	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --no-loadscope-reorder $(ARGS)
 
 test-quick: install-dev ## what needs no running service and no real data
-	@$(BIN)/python -m pytest -m "not full" -n $(TESTS_AT_ONCE) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m "not full" -n $(TESTS_AT_ONCE) --no-loadscope-reorder $(ARGS)
 
 lint: install-dev ## style, types, and the floors' contracts
 	@$(BIN)/ruff check .

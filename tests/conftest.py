@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -21,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # No deadline: a busy machine is not a fault. Forty examples on every run find what a thousand find in a week of runs.
 settings.register_profile("homeroom", max_examples=40, deadline=None)
-settings.register_profile("quick", max_examples=15, deadline=None)
+settings.register_profile("quick", max_examples=10, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,6 +43,39 @@ def pytest_unconfigure() -> None:
     if "models" in sys.modules:
         for desk in sys.modules["models"].FolderDesk.opened:
             desk._shelves.clear()
+
+
+#: What takes minutes, so that no process is left with it alone at the end.
+_FIRST = ("test_documents", "test_judge", "test_train", "test_notebooks", "test_flat_commands", "test_demo", "test_abilities")
+
+#: What one process trains once, by the words of the files that ask for it.
+_TRAINED_ONCE = {"models": re.compile(r"^(import|from) models\b", re.MULTILINE), "results": re.compile(r"\bresults: Mapping")}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, then with what shares a training."""
+    place = {name: at for at, name in enumerate(_FIRST)}
+    alone = {item.path: _shared_by(item.nodeid.split("::", 1)[0]) not in _TRAINED_ONCE for item in items}
+    items.sort(key=lambda item: place.get(item.path.stem, len(_FIRST) + alone[item.path]))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep a file's tests in one process, and files that share what one training gives."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        """Tests by what they share."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            return _shared_by(nodeid.split("::", 1)[0])
+
+    return Together(config, log)
+
+
+@cache
+def _shared_by(file: str) -> str:
+    text = (ROOT / file).read_text()
+    return next((name for name, words in _TRAINED_ONCE.items() if words.search(text)), file)
 
 
 @pytest.fixture(scope="session")
@@ -128,9 +163,9 @@ def results(large_records: SchoolRecords) -> Mapping[str, Result]:
 @pytest.fixture(scope="session")
 def oulad_results(oulad_records: SchoolRecords) -> Mapping[str, Result]:
     """The training that the published floors are compared with: one run for all tests, since it takes half a minute."""
-    from trainings import REAL
+    from trainings import FEW_GATES, REAL
 
     from training.train import train
 
     names = ("course_failure", "dropout")
-    return dict(zip(names, train(oulad_records, names, REAL, test_from=date(2013, 10, 1)), strict=True))
+    return dict(zip(names, train(oulad_records, names, REAL, date(2013, 10, 1), gates=FEW_GATES), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from training.gates import Gates
 from training.run import PARAMETERS, Training
 
 #: What the large example school has records for; it takes no attendance.
@@ -14,5 +15,6 @@ _ONE_THREAD = {**PARAMETERS, "num_threads": 1}
 QUICK = Training(days=(0, 28, 56, 84), judged_days=(28, 56, 84), folds=2, trees=30, bootstrap_draws=40, refits=2,
                  explained=40, proof_dates=1, parameters={**_ONE_THREAD, "min_child_samples": 20})  # fmt: skip
 
-#: A real training.
-REAL = Training(parameters=_ONE_THREAD)
+#: A real model: of all that is told of it beside how well it ranks, only what costs no further fit.
+REAL = Training(parameters=_ONE_THREAD, refits=0, shift_parts=0, bootstrap_draws=100, proof_dates=1)
+FEW_GATES = Gates(refits=False)

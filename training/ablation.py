@@ -9,7 +9,8 @@ answered with the target's own classifier, on a share of the students where ther
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import polars as pl
 from training import evaluate, splits
 from training.gates import Gates
 from training.groups import NOT_RECORDED, Attribute
-from training.model import Trees
+from training.model import Trees, at_once
 from training.run import Run, constraints
 
 Floats = npt.NDArray[np.float64]
@@ -82,19 +83,24 @@ def comparisons(run: Run, judged: Sequence[Attribute], learned: Sequence[Attribu
     share = gates.most_rows / max(int(run.fit.sum()), 1)
     chosen = splits.fold_of(run.keys["student_id"], _PARTS, "audit") < share * _PARTS
     asked = _Asked(run, run.fit & chosen, judged, assessed)
-    plain = run.fitted(asked.rows).raw(run.matrix[run.test])
     people = [one for one in learned if one.name not in ("school", "district")]
+    within = chosen[run.fit]
+    behaviour = [one.name for one in run.table.catalog if one.model_input and one.concept == "behaviour"]
+    fits = [partial(_blind, asked, ())]
+    if people:
+        fits.append(partial(_with_groups, asked, [one.take(within) for one in people]))
+    if behaviour:
+        fits.append(partial(_blind, asked, behaviour))
+    plain, *others = at_once(fits)
     rows = {"rows": int(asked.rows.sum()), "of": int(run.fit.sum())}
     found: dict[str, Any] = {"ablation": {**rows, "without": asked.figures(plain)}}
-    within = chosen[run.fit]
     if people:
-        raw = _with_groups(asked, [one.take(within) for one in people])
+        raw = others[0]
         found["ablation"] |= {"with": asked.figures(raw), "added": [one.name for one in people],
                               "groups": _changes(asked.by_group(plain), asked.by_group(raw))}  # fmt: skip
     found["proxies"] = _proxies(asked, [one.take(within) for one in people], plain, gates)
-    behaviour = [one.name for one in run.table.catalog if one.model_input and one.concept == "behaviour"]
     if behaviour:
-        raw = _blind(asked, behaviour)
+        raw = others[-1]
         found["behaviour"] = {"inputs": behaviour, "with": asked.figures(plain), "without": asked.figures(raw),
                               "groups": _changes(asked.by_group(raw), asked.by_group(plain))}  # fmt: skip
     return found
@@ -124,12 +130,11 @@ def _columns(attributes: Sequence[Attribute]) -> Floats:
 
 def _blind(asked: _Asked, inputs: Collection[str]) -> Floats:
     """Return the test's scores by the classifier that never sees some inputs."""
-    run, names = asked.run, asked.run.table.catalog.inputs
-    places = [at for at, name in enumerate(names) if name in inputs]
-    learned, judged = run.learned.copy(), run.matrix[run.test].copy()
-    learned[:, places] = np.nan
+    run = asked.run
+    places = [at for at, name in enumerate(run.table.catalog.inputs) if name in inputs]
+    judged = run.matrix[run.test]
     judged[:, places] = np.nan
-    return replace(run, learned=learned).fitted(asked.rows).raw(judged)
+    return run.fitted(asked.rows, unread=places).raw(judged)
 
 
 def _changes(
@@ -160,8 +165,9 @@ def _proxies(asked: _Asked, learned: Sequence[Attribute], plain: Floats, gates: 
             found.append(told)
     found.sort(key=lambda one: -float(one["auc"]))
     whole = asked.figures(plain)["recall"]
-    for one in [one for one in found if one["auc"] >= gates.proxy_auc][:MOST_ATTRIBUTES]:
-        without = asked.figures(_blind(asked, one["inputs"]))["recall"]
+    told_well = [one for one in found if one["auc"] >= gates.proxy_auc][:MOST_ATTRIBUTES]
+    for one, raw in zip(told_well, at_once([partial(_blind, asked, one["inputs"]) for one in told_well]), strict=True):
+        without = asked.figures(raw)["recall"]
         if whole is not None and without is not None:
             cost = round(whole - without, 4)
             one |= {"recall_without": without, "recall_cost": cost, "drop": cost < WORTH_KEEPING}

@@ -274,15 +274,13 @@ class _About:
 
     @classmethod
     def of(cls, run: Run, trees: Trees) -> _About:
-        students = run.keys["student_id"]
-        place = fold_of(students, _PARTS, "proof")
+        place = fold_of(run.keys["student_id"], _PARTS, "proof")
         most = run.settings.proof_rows
 
         def some(rows: Rows) -> Rows:
             return rows & (place < _PARTS * min(1.0, most / max(int(rows.sum()), 1)))
 
-        who = students.rank("dense").to_numpy().astype(np.intp)
-        return cls(run, trees, who, some(run.fit), some(run.test), _elapsed(run))
+        return cls(run, trees, run.who, some(run.fit), some(run.test), _elapsed(run))
 
     def part(self, rows: Rows, score: Floats, label: Labels | None = None) -> _Ranked:
         """Return how a score ranks some rows, day by day."""
@@ -388,11 +386,12 @@ def _random_split(about: _About) -> Check:
     def ranked(trees: Trees) -> _Ranked:
         return about.part(judged, trees.raw(run.matrix[judged]))
 
-    in_time = ranked(about.trees if about.fit.sum() == run.fit.sum() else run.fitted(about.fit))
+    asked = [about.fit, as_many(about.fit | beside), as_many(about.fit | beside | same)]
+    whole = about.fit.sum() == run.fit.sum()
+    fits = [about.trees, *run.fitted_each(asked[1:])] if whole else run.fitted_each(asked)
+    in_time, term, rows = (ranked(one) for one in fits)
     if in_time.auc is None:
         return _too_few("random_split", settings.proof_gap)
-    term = ranked(run.fitted(as_many(about.fit | beside)))
-    rows = ranked(run.fitted(as_many(about.fit | beside | same)))
     assert term.auc is not None
     assert rows.auc is not None
     gap, error = rows.auc - in_time.auc, _error(rows.by_row - in_time.by_row, in_time.who)

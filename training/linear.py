@@ -97,15 +97,17 @@ class Linear:
         given = given or {}
         kept, weight, intercept = spread > 0, np.zeros(len(spread)), 0.0
         kept[list(given)] = False
+        # newton-cholesky is quick where rows far outnumber columns, as here; each fit begins where the last one ended.
+        line = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100, warm_start=True)
         while True:
+            line.fit(columns[:, kept], truth)
             weight[:] = 0.0
-            # newton-cholesky is quick where rows far outnumber columns, as here.
-            line = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100).fit(columns[:, kept], truth)
             weight[kept], intercept = line.coef_[0], float(line.intercept_[0])
             wrong = weight * sign < 0
             if not wrong.any():
                 break
             kept &= ~wrong
+            line.coef_ = weight[None, kept]
         weight /= np.where(spread > 0, spread, 1.0)
         unknown = np.zeros(inputs)
         unknown[told] = weight[inputs:]

@@ -6,13 +6,16 @@ of one student take well under a millisecond.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import lightgbm
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from features.problems import Problem, Refused
 from training.linear import Linear
@@ -25,6 +28,21 @@ _UNEXPLAINABLE: Mapping[str, tuple[str, ...]] = {
     "use_missing": ("0", "false"),
     "linear_tree": ("1", "true"),
 }
+
+#: Fewer rows are fitted on one core: on two, 250 rounds on 13,000 rows took 1.7 s, and on one .7 s, to the same bits.
+FEW_ROWS = 100_000
+
+#: So many fits at once, where each takes one core: more of them would hold as many copies of their rows.
+MOST_AT_ONCE = 4
+
+
+def at_once[Fitted](fits: Sequence[Callable[[], Fitted]]) -> list[Fitted]:
+    """Return what fits return that do not need each other, a few of them at a time.
+
+    For fits of fewer than :data:`FEW_ROWS` rows. What is fitted is the same whether alone or beside others.
+    """
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_AT_ONCE)) as pool:
+        return list(pool.map(lambda fit: fit(), fits))
 
 
 @dataclass(frozen=True)
@@ -64,7 +82,8 @@ class Trees:
         """
         data = lightgbm.Dataset(matrix, label, weight=weight, init_score=start, feature_name=list(names),
                                free_raw_data=True)  # fmt: skip
-        quiet = {"verbosity": -1, "deterministic": True, "force_row_wise": True, **parameters}
+        quiet = {"verbosity": -1, "deterministic": True, "force_row_wise": True,
+                 "num_threads": 1 if len(matrix) < FEW_ROWS else 0, **parameters}
         return cls(lightgbm.train(quiet, data, num_boost_round=trees))
 
     def raw(self, matrix: Floats, threads: int = 0) -> Floats:

@@ -22,7 +22,6 @@ import polars as pl
 
 from features.problems import Problem, Refused
 from training import evaluate, splits
-from training.model import Trees
 from training.run import Run
 from training.splits import Split
 
@@ -129,9 +128,10 @@ def judged_in_turn(run: Run, schools: pl.Series, raw: Floats, how: InTime) -> di
 
     """
     schedule, told = how.schedule, []
+    earlier = run.fitted_each([_few(run, _taught(run, origin), schedule) for origin in how.origins[1:]])
     for number, origin in enumerate(how.origins):
         test = origin.split.test & np.isin(run.day, run.settings.judged_days)
-        scores = raw if number == 0 else _few(run, _taught(run, origin), schedule).raw(run.matrix[test])
+        scores = raw if number == 0 else earlier[number - 1].raw(run.matrix[test])
         told.append(_figures(run, origin, test, scores))
     says = [PROTOCOLS[how.protocol]]
     if len(told) > 1:
@@ -174,13 +174,13 @@ def _taught(run: Run, origin: Origin) -> Rows:
     return np.asarray(origin.split.fit & np.isin(run.day, run.settings.days) & ~run.left_out, dtype=np.bool_)
 
 
-def _few(run: Run, rows: Rows, schedule: Schedule) -> Trees:
-    """Fit the target's classifier on at most so many rows, whole students."""
+def _few(run: Run, rows: Rows, schedule: Schedule) -> Rows:
+    """Return at most so many of the rows to fit on, whole students."""
     share = schedule.most_rows / max(int(rows.sum()), 1)
     if share < 1:
         chosen = splits.fold_of(run.keys["student_id"], 10_000, "origin") < share * 10_000
         rows = rows & chosen
-    return run.fitted(rows)
+    return rows
 
 
 def _transport(run: Run, schools: pl.Series, raw: Floats, schedule: Schedule) -> dict[str, Any]:
@@ -201,9 +201,10 @@ def _transport(run: Run, schools: pl.Series, raw: Floats, schedule: Schedule) ->
         sizes[part_of[names[at]]] += rows[at]
     which = np.array([part_of.get(one, -1) for one in group])
     unseen = np.zeros(len(run.label))
-    for part in range(parts):
+    taught = run.fitted_each([_few(run, run.fit & (which != part), schedule) for part in range(parts)])
+    for part, trees in enumerate(taught):
         mine = run.test & (which == part)
-        unseen[mine] = _few(run, run.fit & (which != part), schedule).raw(run.matrix[mine])
+        unseen[mine] = trees.raw(run.matrix[mine])
     label, day, tie = run.label[run.test], run.day[run.test], run.tie[run.test]
     capacity, first = run.settings.capacity, run.settings.first
     each = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from features.records import Cohort, SchoolRecords
 from training import evaluate, splits, treated
 from training.baselines import Sample
 from training.linear import Linear
-from training.model import Trees
+from training.model import FEW_ROWS, Trees, at_once
 from training.splits import Split
 from training.targets import Target
 
@@ -254,6 +254,11 @@ class Run:
         return with_schools(self.records, self.keys)["organisation_id"]
 
     @cached_property
+    def who(self) -> npt.NDArray[np.intp]:
+        """Each row's student, numbered from 0."""
+        return np.asarray(np.unique(self.keys["student_id"].to_numpy(), return_inverse=True)[1], dtype=np.intp)
+
+    @cached_property
     def by_years(self) -> bool:
         """Whether stays are years of school, and not courses."""
         return "school_year" in terms_of(self.records)["kind"]
@@ -284,14 +289,29 @@ class Run:
             **self.parameters,
         }
 
-    def fitted(self, rows: Rows, label: npt.NDArray[Any] | None = None) -> Trees:
-        """Return the target's classifier, fitted on some rows; on other labels than their own where these are given."""
+    def fitted(self, rows: Rows, label: npt.NDArray[Any] | None = None, unread: Sequence[int] = ()) -> Trees:
+        """Return the target's classifier, fitted on some rows.
+
+        Args:
+            rows: which.
+            label: other labels than their own.
+            unread: positions of inputs that it does not read.
+
+        """
         what, share, given = self.label if label is None else label, self.settings.line, self._given(rows)
-        trees = self.trees(rows, what, "binary", tuple(given))
+        trees = self.trees(rows, what, "binary", (*given, *unread))
         if not share or len(np.unique(what[rows])) < 2:
             return trees
-        inward = {at: weight / share for at, weight in given.items()}
-        return trees.beside(Linear.held(self.learned[rows], what[rows], self.table.catalog.directions, inward), share)
+        inward = {at: weight / share for at, weight in given.items() if at not in unread}
+        matrix = self.learned[rows]
+        matrix[:, list(unread)] = np.nan
+        return trees.beside(Linear.held(matrix, what[rows], self.table.catalog.directions, inward), share)
+
+    def fitted_each(self, parts: Sequence[Rows]) -> list[Trees]:
+        """Return the target's classifier fitted on each of some sets of rows."""
+        fits = [partial(self.fitted, rows) for rows in parts]
+        few = max((int(rows.sum()) for rows in parts), default=0) < FEW_ROWS
+        return at_once(fits) if few else [fit() for fit in fits]
 
     def _given(self, rows: Rows) -> dict[int, float]:
         """Return the weights that are not learned, by the position of their input: see :data:`CLASS_WEIGHT`."""

@@ -92,9 +92,8 @@ def _refitted(run: Run, level: Names) -> tuple[Floats, int]:
     """Return scores by classifiers fitted without the row's level and student, and how many fits that took."""
     part, parts = _parts(level[run.fit], run.settings.shift_parts)
     mine = np.array([part.get(one, -1) for one in level])
-    students = run.keys["student_id"].to_numpy()
     # Where the same students come back, all of one term are nearly all there are: then it is asked about fold by fold.
-    again = _share_seen_again(students[run.held], mine[run.held]) > MOST_LEFT_OUT
+    again = _share_seen_again(run.who[run.held], mine[run.held]) > MOST_LEFT_OUT
     asked = [
         rows
         for number in range(parts)
@@ -103,19 +102,21 @@ def _refitted(run: Run, level: Names) -> tuple[Floats, int]:
     ]  # fmt: skip
     most = run.settings.refit_rows * MOST_REFITS // max(len(asked), MOST_REFITS)
     rng = np.random.default_rng(run.settings.seed)
-    raw = np.full(len(run.label), np.nan)
-    refits = 0
+    taught: list[tuple[Rows, Rows]] = []
     for rows in asked:
-        others = run.fit & ~np.isin(mine, np.unique(mine[rows])) & ~np.isin(students, np.unique(students[rows]))
+        seen_again = np.bincount(run.who[rows], minlength=int(run.who.max()) + 1) > 0
+        others = run.fit & ~np.isin(mine, np.unique(mine[rows])) & ~seen_again[run.who]
         if not rows.any() or len(np.unique(run.label[others])) < 2:
             continue
         if int(others.sum()) > most:
             chosen = rng.choice(np.flatnonzero(others), most, replace=False)
             others = np.zeros(len(others), dtype=bool)
             others[chosen] = True
-        raw[rows] = run.fitted(others).raw(run.matrix[rows])
-        refits += 1
-    return raw, refits
+        taught.append((rows, others))
+    raw = np.full(len(run.label), np.nan)
+    for (rows, _), trees in zip(taught, run.fitted_each([others for _, others in taught]), strict=True):
+        raw[rows] = trees.raw(run.matrix[rows])
+    return raw, len(taught)
 
 
 def _parts(level: Names, most: int) -> tuple[dict[Any, int], int]:
@@ -130,10 +131,10 @@ def _parts(level: Names, most: int) -> tuple[dict[Any, int], int]:
     return part, len(load)
 
 
-def _share_seen_again(students: Names, level: Names) -> float:
+def _share_seen_again(students: npt.NDArray[np.intp], level: npt.NDArray[np.intp]) -> float:
     """Return the share of rows whose student is in another level too."""
-    pairs = np.unique(np.column_stack([np.unique(students, return_inverse=True)[1], level]), axis=0)
+    pairs = np.unique(np.column_stack([students, level]), axis=0)
     who, times = np.unique(pairs[:, 0], return_counts=True)
-    several = np.zeros(int(who.max(initial=-1)) + 1, dtype=bool)
+    several = np.zeros(int(students.max(initial=-1)) + 1, dtype=bool)
     several[who[times > 1]] = True
-    return float(several[np.unique(students, return_inverse=True)[1]].mean())
+    return float(several[students].mean())

@@ -45,14 +45,10 @@ def refitted(run: Run, refits: int, most_rows: int) -> list[Trees]:
         most_rows: on how many rows at most; a share of the students is drawn then.
 
     """
-    _, who = np.unique(run.keys["student_id"].to_numpy(), return_inverse=True)
     share = min(0.5, most_rows / max(int(run.fit.sum()), 1))
     rng = np.random.default_rng([run.settings.seed, 5])
-    found = []
-    for _ in range(refits):
-        chosen = rng.random(int(who.max()) + 1) < share
-        found.append(run.fitted(run.fit & chosen[who]))
-    return found
+    students = int(run.who.max()) + 1
+    return run.fitted_each([run.fit & (rng.random(students) < share)[run.who] for _ in range(refits)])
 
 
 def noise(run: Run, trees: Trees, calibration: Calibration, refits: Sequence[Trees]) -> float | None:

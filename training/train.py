@@ -223,7 +223,7 @@ def _one(
     run = run if found is None else found.run
     progress(f"{run.target.name}: fitting")
     trees = run.fitted(run.fit)
-    seen = _unseen(run, trees, run.fitted)
+    seen = _unseen(run, trees, run.fitted_each)
     calibration = calibrate.fit(seen[run.held], run.label[run.held], run.units[run.held].tolist())
     calibration = replace(calibration, shift=shift.learned(run, seen))
     expected = _expected(run) if run.target.with_value else None
@@ -270,23 +270,23 @@ def _one(
     )  # fmt: skip
 
 
-def _unseen(run: Run, trees: Trees, fitted: Callable[[Rows], Trees]) -> Floats:
+def _unseen(run: Run, trees: Trees, fitted: Callable[[Sequence[Rows]], Sequence[Trees]]) -> Floats:
     """Return predictions for the held rows by models that did not see their students."""
     seen = np.zeros(len(run.label))
     if not run.split.cross_fitted:
         seen[run.held] = trees.raw(run.matrix[run.held])
         return seen
-    for fold in range(run.settings.folds):
+    asked = [fold for fold in range(run.settings.folds) if (run.held & (run.split.folds == fold)).any()]
+    for fold, one in zip(asked, fitted([run.fit & (run.split.folds != fold) for fold in asked]), strict=True):
         mine = run.held & (run.split.folds == fold)
-        if mine.any():
-            seen[mine] = fitted(run.fit & (run.split.folds != fold)).raw(run.matrix[mine])
+        seen[mine] = one.raw(run.matrix[mine])
     return seen
 
 
 def _expected(run: Run) -> Expected:
     """Return the model of the number that comes with the label, with its interval."""
     trees = run.trees(run.fit, run.value, "regression")
-    seen = _unseen(run, trees, lambda rows: run.trees(rows, run.value, "regression"))
+    seen = _unseen(run, trees, lambda parts: [run.trees(rows, run.value, "regression") for rows in parts])
     return Expected.of(trees, np.clip(seen[run.held], 0, 1), run.value[run.held])
 
 

@@ -136,6 +136,7 @@ def test_too_much_is_refused_before_anything_is_laid_out(tmp_path: Path, monkeyp
     assert codes(pack(tmp_path / "export.zip")) == ["too_many_files", "too_large"]
 
 
+@pytest.mark.full
 def test_a_zip_that_fills_a_disk_from_next_to_nothing_is_refused(tmp_path: Path) -> None:
     bomb = pack(tmp_path / "bomb.zip", {"students.csv": "0" * (archive.SMALL + 1)})
     assert bomb.stat().st_size < 2**16

@@ -295,6 +295,7 @@ def test_a_fingerprint_changes_with_the_window_and_with_how_rows_are_prepared(tm
     assert len(prints) == 3
 
 
+@pytest.mark.full
 def test_fingerprints_are_the_same_in_another_process() -> None:
     code = "from features.standard import STANDARD; import json; print(json.dumps([f.fingerprint for f in STANDARD]))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT, text=True,

@@ -459,9 +459,9 @@ def same(one: Reading, other: Reading) -> bool:
 KINDS = [*MUTATIONS, *ZIPPED]
 
 #: How many damaged exports of a source are read on every run, and how many in each of the full part's: some are slow to read.
-COUNTS = {"oulad": (14, 75), "tables": (14, 33), "oneroster": (12, 10)}
+COUNTS = {"oulad": (8, 75), "tables": (8, 33), "oneroster": (8, 10)}
 SEEDS = range(1, 5)
-OTHERS = (12, 10)
+OTHERS = (8, 10)
 
 #: Exports of CSV and Parquet files; JSON is damaged in ``test_damaged_documents``.
 OF_TABLES = [name for name in SOURCES if name != "edfi"]

@@ -412,6 +412,7 @@ def test_nothing_below_the_roof_asks_for_the_time() -> None:
     assert asked == []
 
 
+@pytest.mark.full
 def test_only_what_learns_or_judges_and_who_is_enrolled_read_labels_and_only_an_audit_reads_groups() -> None:
     """``labels`` opens every version of a table; a cohort needs it for the calendar of terms, not for an outcome."""
     audited_tables = {name for name, table in TABLES.items() if table.used_for("audit_only")}

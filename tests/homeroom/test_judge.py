@@ -127,8 +127,8 @@ def test_a_planted_cause_is_among_the_reasons_of_most_for_whom_it_was_planted(tm
 
     A reason that equally good models do not share is left unsaid, which may cost some of those that were planted.
     """
-    found = {one.cause: one for one in shown(planted_world(), 2_500, 5, tmp_path)}
+    found = {one.cause: one for one in shown(planted_world(), 1_800, 5, tmp_path)}
     assert set(found) == {*CONCEPT_OF, "all"}
-    assert found["all"].students > 150
+    assert found["all"].students > 130
     assert found["all"].first > 0.9
     assert found["all"].silent < 0.05

@@ -19,6 +19,7 @@ import oulad_school
 import polars as pl
 import pytest
 from approvals import PROVENANCE
+from trainings import FEW_GATES
 
 from features.catalog import Catalog
 from features.cohort import on_dates
@@ -73,7 +74,8 @@ def trained() -> tuple[TrainedModel, ...]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(story, "BASELINES", {"rule": story.BASELINES["rule"]})
-        return tuple(one.model.with_version("1") for one in train(school(), settings=SETTINGS, provenance=PROVENANCE))
+        found = train(school(), settings=SETTINGS, provenance=PROVENANCE, gates=FEW_GATES)
+    return tuple(one.model.with_version("1") for one in found)
 
 
 def model(target: str) -> TrainedModel:

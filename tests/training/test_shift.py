@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from types import SimpleNamespace
@@ -29,7 +30,10 @@ class Watched(Run):
     fitted_on: list[Array] = field(default_factory=list)
     asked: list[Array] = field(default_factory=list)
 
-    def fitted(self, rows: Array, label: Array | None = None) -> Trees:
+    def fitted_each(self, parts: Sequence[Array]) -> list[Trees]:
+        return [self.fitted(rows) for rows in parts]
+
+    def fitted(self, rows: Array, label: Array | None = None, unread: Sequence[int] = ()) -> Trees:
         self.fitted_on.append(np.flatnonzero(rows))
 
         def raw(matrix: Array) -> Array:
