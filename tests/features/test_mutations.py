@@ -459,7 +459,7 @@ def same(one: Reading, other: Reading) -> bool:
 KINDS = [*MUTATIONS, *ZIPPED]
 
 #: How many damaged exports of a source are read on every run, and how many in each of the full part's: some are slow to read.
-COUNTS = {"oulad": (8, 75), "tables": (8, 33), "oneroster": (8, 10)}
+COUNTS = {"oulad": (8, 75), "tables": (8, 40), "oneroster": (8, 10)}
 SEEDS = range(1, 5)
 OTHERS = (8, 10)
 
