@@ -449,7 +449,11 @@ def _of_inputs(found: TargetReport, settings: Monitoring, before: Mapping[str, A
     for school, others in by_school.items():
         named = "; ".join(_at_school(one, found.names[one.name]) for one in others[:3])
         more = f"; and {len(others) - 3} more" if len(others) > 3 else ""
-        says.append(Finding("school", f"school {school}, {len(others)} inputs: {named}{more}", 20.0 + len(others) / 100))
+        text = f"school {school}, {len(others)} inputs: {named}{more}"
+        hangs = sum(found.weights.get(one.name, 0.0) for one in others)
+        # As of all schools together: one input of a hundred moves somewhere every week, and is named after those that matter.
+        loud = max(hangs, len(others) / max(found.compared, 1)) >= settings.retrain_weight
+        says.append(Finding("school", text, 20.0 + hangs) if loud else Finding("input", text, hangs))
     return says
 
 
