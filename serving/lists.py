@@ -94,6 +94,9 @@ def promised(model: TrainedModel) -> dict[str, Any]:
         "precision": card["metrics"]["precision_at_capacity"],
         "by_day": {str(one["day"]): (one["precision_at_capacity"], round(one["rows"] * card["capacity"]))
                    for one in card["by_day"]},
+        "slopes": {str(one["day"]): (one["calibration_slope"], *one["interval"]["calibration_slope"])
+                   for one in card["by_day"] if one.get("calibration_slope") is not None
+                   and (one.get("interval") or {}).get("calibration_slope")},
         "rows": round(card["metrics"]["rows"] * card["capacity"]),
         "labelled": {str(one.day): one.labelled for one in model.reference.days.values()} if model.reference else {},
     }  # fmt: skip
@@ -115,7 +118,8 @@ class Outcome:
 
     ``known`` is the share of scored rows whose outcome is known, of the ``expected`` that ever will be. ``settled`` tells
     that enough are. Everything after it is None until then, or where there are too few students.
-    ``slope`` is that of the log-odds, 1 where probabilities are frequencies, with its 95% interval.
+    ``slope`` is that of the log-odds, 1 where probabilities are frequencies, with its 95% interval, and ``slope_promised``
+    what the card found on later data on that day of the term, with half of its interval.
     ``had_it`` of ``listed`` rows of the list had the outcome, with the 95% interval of that share beside ``promised``, what
     the card found on ``promised_of`` rows of later data. ``helped`` of them were given help after that day; of the
     others ``unhelped_share`` had it: help that works lowers the share, and must not be taken for a worse model.
@@ -135,6 +139,7 @@ class Outcome:
     brier: float | None = None
     slope: float | None = None
     slope_interval: tuple[float, float] | None = None
+    slope_promised: tuple[float, float] | None = None
     listed: int | None = None
     had_it: int | None = None
     share: float | None = None
@@ -191,7 +196,10 @@ def _outcome(records: SchoolRecords, of: Kept, target: str, rows: pl.DataFrame) 
     )  # fmt: skip
     if min(label.sum(), (1 - label).sum()) * weight >= LEAST_IN_CELL:
         slope, low, high = slope_of(chance, label, weight)
-        found = replace(found, slope=round(slope, 3), slope_interval=(round(low, 3), round(high, 3)))
+        found = replace(
+            found, slope=round(slope, 3), slope_interval=(round(low, 3), round(high, 3)),
+            slope_promised=_slope_promised(told, of, records),
+        )  # fmt: skip
     listed = known.filter(pl.col("band") == LISTED)
     if listed["student_id"].n_unique() < LEAST_IN_CELL:
         return found
@@ -215,6 +223,16 @@ def _promise(told: Mapping[str, Any], of: Kept, records: SchoolRecords) -> tuple
         return told["precision"], told["rows"]
     share, rows = by_day[min(by_day, key=lambda one: abs(one - float(str(day))))]
     return share, rows
+
+
+def _slope_promised(told: Mapping[str, Any], of: Kept, records: SchoolRecords) -> tuple[float, float] | None:
+    """Return the slope that the card found on the nearest day of the term, and half of its interval."""
+    day = stays_at(records, of.as_of)["day"].median()
+    slopes = {int(one): found for one, found in told.get("slopes", {}).items()}
+    if day is None or not slopes:
+        return None
+    slope, low, high = slopes[min(slopes, key=lambda one: abs(one - float(str(day))))]
+    return round(slope, 3), round((high - low) / 2, 3)
 
 
 def _with_help(records: SchoolRecords, of: Kept, listed: pl.DataFrame, found: Outcome) -> Outcome:

@@ -384,18 +384,29 @@ def _of_outcomes(found: TargetReport, settings: Monitoring) -> list[Finding]:
 
 
 def _of_slopes(settled: Sequence[Outcome], settings: Monitoring) -> list[Finding]:
-    """Return what the calibration slopes of a version's lists say together: a single list may lie off by its year."""
-    slopes = [(one.slope, *one.slope_interval) for one in settled if one.slope is not None and one.slope_interval is not None]
+    """Return what the calibration slopes of a version's lists say together: a single list may lie off by its year.
+
+    One calibration serves all days, so that early in a term the slope may lie off for good: the card says so, and what it
+    said then is nothing new.
+    """
+    slopes = [(one.slope, one.slope_interval[1] - one.slope_interval[0], one.slope_promised or (1.0, 0.0))
+              for one in settled if one.slope is not None and one.slope_interval is not None]  # fmt: skip
     if not slopes:
         return []
     # The lists of a year are of the same students, so that together they are no surer than one of them.
-    slope = sum(one / (high - low) ** 2 for one, low, high in slopes) / sum((high - low) ** -2 for _, low, high in slopes)
-    half = sum(high - low for _, low, high in slopes) / len(slopes) / 2
-    if settings.slope_low <= slope <= settings.slope_high or slope - half <= 1 <= slope + half:
+    weight = sum(width**-2 for _, width, _ in slopes)
+    slope = sum(one / width**2 for one, width, _ in slopes) / weight
+    before = sum(one / width**2 for _, width, (one, _) in slopes) / weight
+    half = sum(width for _, width, _ in slopes) / len(slopes) / 2
+    before_half = sum(one for _, _, (_, one) in slopes) / len(slopes)
+    inside = settings.slope_low <= slope <= settings.slope_high or abs(slope - 1) <= half
+    if inside or abs(slope - before) <= math.hypot(half, before_half):
         return []
     lists_said = "one list" if len(slopes) == 1 else f"{len(slopes)} lists"
     text = (f"the calibration slope of {lists_said} is {slope:.2f} ({slope - half:.2f} to {slope + half:.2f}), outside "
             f"{settings.slope_low:g} to {settings.slope_high:g}")  # fmt: skip
+    if any(one.slope_promised for one in settled):
+        text += f"; on such days it was {before:.2f} when the model was judged"
     return [Finding("calibration", text, 100 + abs(math.log(max(slope, 0.01))), retrain=len(slopes) > 1)]
 
 

@@ -202,6 +202,22 @@ def test_probabilities_twice_as_sure_as_they_should_be_have_half_the_slope() -> 
         says = monitor._of_slopes([found] * lists_known, Monitoring())
         assert [(one.kind, one.retrain) for one in says] == [("calibration", retrain)]
     assert monitor._of_slopes([outcome(a_list())], Monitoring()) == []
+    told = replace(found, slope_promised=(1.1, 0.2))
+    assert "it was 1.10 when the model was judged" in monitor._of_slopes([told], Monitoring())[0].says
+    assert monitor._of_slopes([replace(found, slope_promised=(0.55, 0.2))], Monitoring()) == [], "the card said so"
+
+
+def test_a_list_keeps_the_slopes_that_the_card_found_by_day_of_the_term() -> None:
+    card = {**models.model("dropout").card, "by_day": [
+        {"day": 42, "rows": 100, "precision_at_capacity": 0.5, "calibration_slope": 0.8,
+         "interval": {"calibration_slope": [0.6, 1.1]}},
+        {"day": 84, "rows": 100, "precision_at_capacity": 0.5, "calibration_slope": None, "interval": {}},
+    ]}  # fmt: skip
+    told = lists.promised(replace(models.model("dropout"), card=card))
+    assert told["slopes"] == {"42": (0.8, 0.6, 1.1)}
+    kept = a_list()
+    again = replace(kept, promised={"dropout": {**kept.promised["dropout"], "slopes": told["slopes"]}})
+    assert outcome(again).slope_promised == (0.8, 0.25)
 
 
 def test_a_list_is_not_judged_before_its_outcomes_are_known() -> None:
