@@ -10,7 +10,8 @@ from features.problems import NotFound
 #: What is shown of a group, by the name on the card.
 _COLUMNS: Mapping[str, str] = {
     "base_rate": "had it", "list_rate": "on list", "recall": "recall", "false_positive_rate": "FPR",
-    "false_alarm_rate": "false alarms", "calibration": "p - rate", "missing": "missing", "not_enough_data": "no score",
+    "false_alarm_rate": "false alarms", "calibration": "p - rate", "interval_held": "80% held",
+    "missing": "missing", "not_enough_data": "no score",
 }  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from training import evaluate
 from training import gates as limits
 from training.ablation import comparisons
 from training.baselines import BASELINES, Sample
+from training.coverage import Bounds, coverage
 from training.gates import POINTS, Evidence, Figure, Gates, Verdict
 from training.groups import NOT_RECORDED, Attribute, Drawing, Table, clusters_per_group, evidence
 from training.indicators import PROGRESS
@@ -69,7 +70,8 @@ class Judged:
 
     ``raw`` orders a day's list, ``chance`` is its probability; ``complete`` is the share of what is usually known by then
     that the records hold. ``rule`` is the score of the published rule. ``band`` is the least probability of the band.
-    ``keys`` has ``student_id`` and ``as_of``, and where the unit has them ``enrolment_id`` and ``course_id``.
+    ``keys`` has ``student_id`` and ``as_of``, and where the unit has them ``enrolment_id`` and ``course_id``. ``bounds`` gives
+    the interval of probabilities, None where there is none.
     """
 
     keys: pl.DataFrame
@@ -82,6 +84,7 @@ class Judged:
     rule: Floats
     capacity: float
     band: float
+    bounds: Bounds | None = None
 
     def listed(self, at: str) -> Bools:
         """Return who is on the list at an operating point. A row of which too little is known is in no band."""
@@ -353,11 +356,16 @@ def _figures(judged: Judged, attribute: Attribute, found: Evidence, at: int, lis
     rows = attribute.code == at
     label, chance = judged.label[rows], judged.chance[rows]
     both = 0 < label.sum() < len(label)
+    held = None
+    if judged.bounds is not None:
+        held = coverage(chance, judged.bounds, label, np.zeros(len(label)), judged.day[rows])["0.0"]
     return {
         "base_rate": _rounded(label.mean()), "calibration": _rounded(chance.mean() - label.mean()),
         "calibration_slope": _rounded(evaluate.fitted_line(evaluate.log_odds(chance), label)[1]) if both else None,
         "brier": _rounded(((chance - label) ** 2).mean()),
         "auc": _rounded(roc_auc_score(label, judged.raw[rows])) if both else None,
+        "interval_held": None if held is None or held.share is None else _rounded(held.share),
+        "interval_cells": 0 if held is None else held.cells,
         **lists[found.attribute, at, "list"], "band": dict(lists[found.attribute, at, "band"]),
     }  # fmt: skip
 
@@ -501,6 +509,7 @@ def judged_rows(model: TrainedModel, table: FeatureTable, keys: pl.DataFrame, la
     return Judged(
         keys, label, keys["day"].to_numpy(), tie, scored.raw, scored.probability,
         completeness(model.population, scored.matrix, model.inputs, elapsed), rule, capacity, model.bands["check_in_suggested"],
+        model.calibration.bounds,
     )  # fmt: skip
 
 

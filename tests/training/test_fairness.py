@@ -19,6 +19,7 @@ from features.records import SchoolRecords
 from features.standard import STANDARD
 from features.tables import TABLES
 from training import evaluate, fairness
+from training.calibrate import Calibration
 from training.fairness import Judged, Weighed, attributes, completeness, measured, weighed
 from training.gates import Gates
 from training.groups import NOT_RECORDED, Attribute, Drawing, evidence
@@ -106,6 +107,22 @@ def test_where_nothing_is_planted_nothing_is_found() -> None:
         alarms += bool(failed(seen))
         assert len(seen.verdicts) >= 35
     assert alarms == 0
+
+
+def test_it_is_told_of_each_group_how_often_the_interval_held() -> None:
+    rng = np.random.default_rng(11)
+    group = in_groups(rng, 4_000, east=0.5, west=0.5)
+    rows = judged(rng, 4_000)
+    assert of(measured(rows, [over_days("side", group)], GATES, 1), "west")["interval_held"] is None
+    # Of the west twice as many have the outcome as is said, so that no interval that is right for the east holds there.
+    more = np.tile(group == "west", DAYS) & (rng.random(len(rows.label)) < 0.25)
+    label = np.where(more, 1, rows.label).astype(np.int8)
+    bounds = Calibration(1.0, 0.0, ()).bounds
+    told = measured(Judged(**{**vars(rows), "label": label, "bounds": bounds}), [over_days("side", group)], GATES, 1)
+    east, west = (of(told, name) for name in ("east", "west"))
+    assert min(east["interval_cells"], west["interval_cells"]) > 20
+    assert east["interval_held"] > 0.6
+    assert west["interval_held"] < 0.3
 
 
 def test_a_gap_that_only_an_intersection_has_is_found_there() -> None:
