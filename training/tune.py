@@ -182,12 +182,11 @@ def _space(run: Run, optuna: Any) -> dict[str, tuple[Any, optuna.distributions.B
 
 def _worth(run: Run, rows: Rows, fold: npt.NDArray[np.int64], matrix: Floats) -> float:
     """Return the mean over folds, and over days within each, of the AUC of students that the fitted model did not see."""
+    parts = [(rows & (fold != one), rows & (fold == one)) for one in range(run.settings.folds)]
+    parts = [(learned, mine) for learned, mine in parts if mine.any() and len(np.unique(run.label[learned])) > 1]
     found = []
-    for one in range(run.settings.folds):
-        learned, mine = rows & (fold != one), rows & (fold == one)
-        if not mine.any() or len(np.unique(run.label[learned])) < 2:
-            continue
-        raw, label, day = run.fitted(learned).raw(matrix[mine]), run.label[mine], run.day[mine]
+    for (_, mine), trees in zip(parts, run.fitted_each([learned for learned, _ in parts]), strict=True):
+        raw, label, day = trees.raw(matrix[mine]), run.label[mine], run.day[mine]
         daily = [_auc(raw[day == each], label[day == each]) for each in np.unique(day)]
         told = [each for each in daily if each is not None]
         if told:
