@@ -39,7 +39,15 @@ install-dev: .venv/installed-dev ## the same, with what the tests need
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	@touch $@
 
-test: install-dev lint ## everything: style, types, floors, and every test
+# The tests of the database run on a real PostgreSQL, Debian's where there is none yet. Without one they are skipped, in CI they fail.
+.PHONY: postgresql
+postgresql:
+	@command -v pg_ctl >/dev/null || ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || \
+	  { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } || \
+	  echo "There is no PostgreSQL here: what is tested on it is skipped. Debian's package is called postgresql."
+
+test: install-dev postgresql lint ## everything: style, types, floors, and every test
 	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --no-loadscope-reorder $(ARGS)
 
 test-quick: install-dev ## what needs no running service and no real data

@@ -2,8 +2,9 @@
 
 :class:`SchoolRecords` holds the canonical tables, lazily, in buckets by student. :meth:`SchoolRecords.known_at` is
 the only way from records to features: of every row it lets through the latest version known by the end of the
-as-of day, and nothing later. Labels leave by another door, :meth:`SchoolRecords.labels`, and group facts by a
-third, :meth:`SchoolRecords.audit`; neither can be reached from a snapshot.
+as-of day, and nothing later. Labels leave by another door, :meth:`SchoolRecords.labels`, group facts by a third,
+:meth:`SchoolRecords.audit`, and what people read but no model does, such as a name, by a fourth,
+:meth:`SchoolRecords.shown`; none of them can be reached from a snapshot.
 """
 
 from __future__ import annotations
@@ -229,6 +230,27 @@ class SchoolRecords:
     def audit(self, table: str, as_of: date) -> pl.DataFrame:
         """Return group facts as known at a date. Only the fairness audit calls this (a test sees to it)."""
         return self.visible(table, [as_of]).collect()
+
+    def shown(self, table: str, as_of: date) -> pl.LazyFrame:
+        """Return what pages may show of a table as known at a date, with the keys that join it, and nothing else of it.
+
+        Only :mod:`serving.cases.access` calls this, which cuts the rows to those whom a reader may see (a test sees to
+        it). Raises :class:`Refused` where nothing of the table is there to be shown: demographics, for one.
+        """
+        columns = TABLES[table]
+        if not columns.used_for("display_only"):
+            raise Refused(
+                [
+                    Problem(
+                        "use_not_permitted",
+                        f"table {table}",
+                        "no column of it may be shown",
+                        "Its columns are for joining, features, labels or the audit: see features/tables.py.",
+                    )
+                ],
+                "A page asked for what no page may show",
+            )
+        return self.visible(table, [as_of]).select(columns.used_for("display_only", "join"))
 
     def school_table(self, table: str) -> pl.DataFrame:
         """Return a table that belongs to no student, such as sections, every version with its ``known_on``."""

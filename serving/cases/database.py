@@ -16,12 +16,13 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from features.problems import Problem, Refused
+from features.problems import Problem, Refused, Unavailable
 
 #: The revision that this code was written for. A test holds it equal to the newest file in ``serving/migrations``.
-HEAD = "0001"
+HEAD = "0002"
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
@@ -36,11 +37,17 @@ def open_database(url: str) -> Engine:
     """Return an engine on the database at ``url``, whose tables are those of :mod:`serving.cases.schema`.
 
     Raises :class:`~features.problems.Refused` when the database was made by a newer Homeroom: going on would mean
-    to guess what its columns mean.
+    to guess what its columns mean; :class:`~features.problems.Unavailable` when its server does not answer.
     """
     engine = _engine(url)
-    with engine.connect() as connection:
-        found = _revision(connection)
+    try:
+        with engine.connect() as connection:
+            found = _revision(connection)
+    except OperationalError as error:
+        if engine.dialect.name == "sqlite":
+            raise
+        where = engine.url.render_as_string(hide_password=True)
+        raise Unavailable(f"The database at {where} does not answer. Check database_url, and that its server runs.") from error
     if found == HEAD:
         return engine
     with _alone(engine) as connection:
@@ -61,10 +68,34 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def leave_no_traces(engine: Engine) -> bool:
+    """Make what was deleted unreadable in the files too, and return whether that was done.
+
+    In SQLite a deleted row is overwritten (``secure_delete``), but older pages stay in the write-ahead log until it is
+    folded into the database and cut to nothing, which has to wait for every reader; ``False`` means that one was
+    reading for longer than ``BUSY_SECONDS``. PostgreSQL reuses the space of deleted rows at its own pace, and its
+    backups and its log are its administrator's: there the answer is always ``False``.
+    """
+    if engine.dialect.name != "sqlite":
+        return False
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        return connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar() == 0
+
+
 def _engine(url: str) -> Engine:
     address = make_url(url)
     if address.get_backend_name() != "sqlite":
-        return create_engine(address, pool_pre_ping=True)
+        engine = create_engine(address, pool_pre_ping=True, connect_args={"connect_timeout": int(BUSY_SECONDS)})
+
+        @event.listens_for(engine, "connect")
+        def wait_no_longer(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+            # A worker that waits for a lock for ever would take its place in the pool with it.
+            cursor = connection.cursor()
+            cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS:.0f}s'")
+            cursor.close()
+            connection.commit()
+
+        return engine
     if address.database and address.database != ":memory:":
         Path(address.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS})
@@ -76,6 +107,7 @@ def _engine(url: str) -> Engine:
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = NORMAL")  # safe with a write-ahead log, and several times faster
+        cursor.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten, not only let go
         cursor.close()
         _write_ahead(connection)
 

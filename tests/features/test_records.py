@@ -18,7 +18,7 @@ from features.catalog import Catalog, Feature, Frame, feature
 from features.problems import NotFound, Refused
 from features.records import EVER, SchoolRecords, Snapshot
 from features.standard import STANDARD
-from features.tables import GRAIN_KEYS, TABLES, Grain
+from features.tables import GRAIN_KEYS, TABLES, Grain, Table
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS: tuple[Grain, ...] = ("enrolment", "section", "skill")
@@ -274,6 +274,24 @@ def test_group_facts_are_read_as_known_at_a_date(school: SchoolRecords) -> None:
     assert school.audit("demographics", date(1899, 1, 1)).is_empty()
 
 
+@pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
+def test_a_page_is_shown_keys_and_what_is_there_to_be_shown_and_nothing_else(school: SchoolRecords, table: Table) -> None:
+    if not table.used_for("display_only"):
+        with pytest.raises(Refused, match="what no page may show"):
+            school.shown(table.name, TODAY)
+        return
+    columns = school.shown(table.name, TODAY).collect_schema().names()
+    assert {table.column(name).use for name in columns} <= {"display_only", "join"}
+    assert set(columns) == set(table.used_for("display_only", "join"))
+
+
+def test_what_is_shown_is_what_was_known() -> None:
+    row = {"student_id": "ana", "given_name": "Ana", "preferred_name": "Ani", "known_on": TOMORROW}
+    renamed = example_school.records(plus(example_school.tables(), "identities", row))
+    names = [renamed.shown("identities", day).filter(pl.col("student_id") == "ana").collect() for day in (TODAY, TOMORROW)]
+    assert [frame["preferred_name"].to_list() for frame in names] == [[None], ["Ani"]]
+
+
 def test_a_feature_that_reads_what_none_may_read_is_refused_when_built(school: SchoolRecords) -> None:
     shelf: list[Feature] = []
 
@@ -393,7 +411,7 @@ def read_by_name(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
             asked = node.args[0]
-            if node.func.attr in {"audit", "labels", "visible", "_rows"} and isinstance(asked, ast.Constant):
+            if node.func.attr in {"audit", "labels", "shown", "visible", "_rows"} and isinstance(asked, ast.Constant):
                 yield str(asked.value)
 
 
@@ -424,6 +442,9 @@ def test_only_what_learns_or_judges_and_who_is_enrolled_read_labels_and_only_an_
             assert where == "training" or path.name in ("cohort.py", "records.py", "judge.py", "lists.py"), path
         if "audit" in names:
             assert path.name in ("fairness.py", "leakage.py", "audit.py"), path
+        if "shown" in names:
+            # What is shown passes the one door that cuts rows to those whom a reader may see.
+            assert path.relative_to(ROOT).as_posix() == "serving/cases/access.py", path
         if path.name != "fairness.py":
             assert not audited_tables & set(read_by_name(path)), path
     terms = [node for node in ast.walk(ast.parse((ROOT / "features" / "cohort.py").read_text()))
@@ -431,8 +452,8 @@ def test_only_what_learns_or_judges_and_who_is_enrolled_read_labels_and_only_an_
     assert [ast.literal_eval(node.args[0]) for node in terms] in ([], ["terms"])
 
 
-def test_a_snapshot_opens_neither_labels_nor_groups() -> None:
-    assert not {"labels", "audit"} & set(dir(Snapshot))
+def test_a_snapshot_opens_neither_labels_nor_groups_nor_what_pages_show() -> None:
+    assert not {"labels", "audit", "shown"} & set(dir(Snapshot))
 
 
 def test_keys_of_a_grain_are_columns_that_only_join() -> None:

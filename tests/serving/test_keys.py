@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from postgres import BOTH, migrated_database, new_database
 from sqlalchemy import Engine, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from features.problems import NotFound, Refused
+from features.problems import NotFound, Refused, Unavailable
 from serving.cases import database
 from serving.cases.database import MIGRATIONS, open_database, writing
 from serving.cases.keys import AUDIENCES, Keyring, create_key, create_tenant, find_key, list_keys, revoke_key
@@ -25,17 +28,28 @@ from serving.cases.schema import API_KEYS, METADATA
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/new folder/homeroom.db"
+@pytest.fixture(params=BOTH)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return migrated_database(request.param, tmp_path)
 
 
 @pytest.fixture
-def db(url: str) -> Engine:
-    return open_database(url)
+def db(url: str) -> Iterator[Engine]:
+    engine = open_database(url)
+    yield engine
+    engine.dispose()
 
 
-def test_an_empty_database_is_brought_to_the_head_and_opening_it_again_changes_nothing(url: str) -> None:
+@pytest.fixture
+def in_sqlite(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_database(new_database("sqlite", tmp_path))
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_an_empty_database_is_brought_to_the_head_and_opening_it_again_changes_nothing(kind: str, tmp_path: Path) -> None:
+    url = new_database(kind, tmp_path)
     for _ in range(2):
         engine = open_database(url)
         with engine.connect() as connection:
@@ -55,17 +69,39 @@ def test_the_migrated_tables_are_those_of_the_metadata(db: Engine) -> None:
         assert compare_metadata(context, METADATA) == []
 
 
-def test_a_migrated_database_opens_within_50_ms(db: Engine, url: str) -> None:
+@pytest.mark.parametrize("kind", BOTH)
+def test_every_migration_keeps_what_there_is_and_can_be_undone(kind: str, tmp_path: Path) -> None:
+    url = new_database(kind, tmp_path)
+    db = open_database(url)
+    secret = create_key(db, "lincoln", "counselor", "gradebook")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    for revision in ("0001", "head"):
+        with writing(db) as connection:
+            config.attributes["connection"] = connection
+            (command.upgrade if revision == "head" else command.downgrade)(config, revision)
+            assert connection.execute(text("SELECT label FROM api_key")).scalar_one() == "gradebook"
+    with db.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA) == []
+    assert find_key(db, secret) is not None
+    db.dispose()
+
+
+def test_a_migrated_database_opens_within_50_ms(in_sqlite: Engine) -> None:
     took = []
     for _ in range(5):
         start = time.perf_counter()
-        open_database(url)
+        open_database(str(in_sqlite.url))
         took.append(time.perf_counter() - start)
     assert min(took) < 0.05
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(6, marks=pytest.mark.full)])
-def test_processes_that_start_at_once_migrate_once(url: str, count: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [("sqlite", 2), *(pytest.param(*one, marks=pytest.mark.full) for one in (("sqlite", 6), ("postgresql", 3)))],
+)
+def test_processes_that_start_at_once_migrate_once(kind: str, count: int, tmp_path: Path) -> None:
+    url = new_database(kind, tmp_path)
     code = f"from serving.cases.database import open_database; open_database({url!r})"
     started = [
         subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(count)
@@ -82,11 +118,29 @@ def test_a_database_of_a_newer_version_is_refused_with_a_way_out(db: Engine, url
     assert "Install" in str(refused.value)
 
 
-def test_sqlite_writes_ahead_and_checks_foreign_keys(db: Engine) -> None:
-    with db.connect() as connection:
+def test_a_server_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="does not answer") as refused:
+        open_database(f"postgresql+psycopg://homeroom:hunter2@/homeroom?host={tmp_path}")
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.full
+def test_nobody_waits_for_a_lock_of_postgresql_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 1.0)
+    db = open_database(migrated_database("postgresql", tmp_path))
+    create_tenant(db, "lincoln")
+    with writing(db) as one, pytest.raises(OperationalError, match="lock timeout"), writing(db) as two:  # noqa: PT012 - two at once
+        one.execute(text("UPDATE tenant SET name = 'one'"))
+        two.execute(text("UPDATE tenant SET name = 'two'"))
+    db.dispose()
+
+
+def test_sqlite_writes_ahead_and_checks_foreign_keys(in_sqlite: Engine) -> None:
+    with in_sqlite.connect() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
         assert connection.execute(text("PRAGMA busy_timeout")).scalar() == 15_000
+        assert connection.execute(text("PRAGMA secure_delete")).scalar() == 1
 
 
 @pytest.mark.parametrize("audience", AUDIENCES)
@@ -98,9 +152,9 @@ def test_a_key_is_found_by_its_secret(db: Engine, audience: str) -> None:
     assert (found.tenant, found.audience, found.label) == ("lincoln", audience, "gradebook")
 
 
-def test_the_secret_is_nowhere_in_the_file(db: Engine, tmp_path: Path) -> None:
-    secret = create_key(db, "lincoln")
-    with db.connect() as connection:
+def test_the_secret_is_nowhere_in_the_file(in_sqlite: Engine, tmp_path: Path) -> None:
+    secret = create_key(in_sqlite, "lincoln")
+    with in_sqlite.connect() as connection:
         connection.execute(text("PRAGMA wal_checkpoint"))
     for file in (tmp_path / "new folder").iterdir():
         content = file.read_bytes()
@@ -188,13 +242,10 @@ def test_letters_digits_dashes_and_underscores_name_a_tenant(db: Engine, tenant:
     assert find_key(db, create_key(db, tenant)) is not None
 
 
-def test_a_key_of_no_tenant_cannot_be_stored(db: Engine, tmp_path: Path) -> None:
+def test_a_key_of_no_tenant_cannot_be_stored(db: Engine) -> None:
     create_key(db, "lincoln")
-    raw = sqlite3.connect(tmp_path / "new folder" / "homeroom.db")
-    raw.execute("PRAGMA foreign_keys = ON")
-    with pytest.raises(sqlite3.IntegrityError):
-        raw.execute("UPDATE api_key SET tenant_id = 'nobody'")
-    raw.close()
+    with pytest.raises(IntegrityError), writing(db) as connection:
+        connection.execute(text("UPDATE api_key SET tenant_id = 'nobody'"))
 
 
 def test_the_keyring_remembers_a_key_for_thirty_seconds_and_then_sees_that_it_was_revoked(db: Engine, url: str) -> None:

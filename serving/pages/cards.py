@@ -1,4 +1,4 @@
-"""Pages that people read: Markdown made into HTML that a browser shows without asking anybody for anything.
+"""Cards as people read them: Markdown made into HTML that a browser shows without asking anybody for anything.
 
 Markdown-it reads CommonMark with tables. Links, images and raw HTML are switched off, because a page holds names from a
 school's own records, and no name may become a request to somebody else. Tables have headings for rows and columns, so

@@ -1,0 +1,124 @@
+"""Pages as they might be, in several states each: what the tests of pages render. Everybody here is invented."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from serving.pages.contexts import (
+    MOST_ROWS,
+    NAMED,
+    Caseload,
+    Choice,
+    Context,
+    Due,
+    Filters,
+    Frame,
+    Fresh,
+    Good,
+    Name,
+    Part,
+    Reader,
+    Refusal,
+    Row,
+    SecondFactor,
+    Shared,
+    SignIn,
+    Yielded,
+)
+
+TODAY = date(2026, 11, 16)
+
+REASON = (
+    "{} has missed 18.5 of the last 37 school days (50%). In the first 20 school days: 39%. The middle of the year group: 5%."
+)
+GIVEN = ("Ana", "Mei", "Dean", "Noor", "Tomás", "Ifeoma", "Lena", "Kofi", "Zoë", "Samir")
+FAMILY = ("Ruiz", "Okafor", "Lindqvist", "Chen-Barros", "Haddad", "Murphy", "Sato", "Nowak")
+
+STRANGER = Frame(
+    school="", reader=None, places=(), csrf="token", saved=(), refused=(), safeguarding="",
+    languages=(Choice(value="es", name="Español"),),
+)  # fmt: skip
+FRAME = Frame(
+    school="Lincoln High School", reader=Reader(name="Ben Okoro", role="counselor"), places=("caseload",), csrf="t0ken",
+    saved=(), refused=(), safeguarding="Ida Lovell, room 12", languages=(),
+)  # fmt: skip
+NO_FILTERS = Filters(
+    q="", when=None, band=None, case=None, concern=None, year="", section="", school="",
+    bands=NAMED["band"], cases=NAMED["case"], concerns=NAMED["concern"],
+    years=(Choice(value="9", name="9"), Choice(value="10", name="10")),
+    sections=(Choice(value="ALG 1/a", name="Algebra 1"),), schools=(Choice(value="lincoln", name="Lincoln"),), used=False,
+)  # fmt: skip
+
+
+def called(number: int) -> str:
+    return f"{GIVEN[number % len(GIVEN)]} {FAMILY[number // 3 % len(FAMILY)]}"
+
+
+def row(number: int) -> Row:
+    name, bands, cases = called(number), NAMED["band"], NAMED["case"]
+    return Row(
+        student_id=f"S-{number:05}", name=name, pronouns="they/them" if number % 5 == 0 else "", year=str(9 + number % 2),
+        school="Lincoln", band=bands[number % 3], origin=(None, None, "rule", "colleague")[number % 4],
+        reason=REASON.format(name.split()[0]) if number % 7 else "",
+        changed="4 more pieces of work came due and were not handed in." if number % 2 else "",
+        supports=("a mentor", "a study period")[: number % 3], case=cases[number % len(cases)],
+        with_whom="Ben Okoro" if number % 3 == 1 else "", waits=number % 3 * 3, fresh=number % 4 == 0,
+    )  # fmt: skip
+
+
+def caseload(students: int = 12, listed: int = 8) -> Caseload:
+    """Return a page of so many students, so many of whom are on the list."""
+    return Caseload(
+        frame=FRAME, today=TODAY, as_of=date(2026, 11, 13), facts_language="en", last_visit=date(2026, 11, 12),
+        scope="years 9 and 10 at Lincoln", students=students,
+        due=tuple(Due(student_id=f"S-{at:05}", name=called(at), task=task, on=date(2026, 11, 16 - at))
+                  for at, task in enumerate(NAMED["task"])),
+        fresh=6, waiting=2, waiting_days=5,
+        records=(Fresh(school="Lincoln", source="attendance", last_on=date(2026, 11, 11)),
+                 Fresh(school="Lincoln", source="marks", last_on=date(2026, 11, 13)),
+                 Fresh(school="Hill", source="behaviour", last_on=None)),
+        stopped=(Fresh(school="Lincoln", source="attendance", last_on=date(2026, 11, 11)),
+                 Fresh(school="Hill", source="coursework", last_on=None)),
+        shared=(Shared(kind="section", group_id="ALG 1/a", name="Algebra 1", concern="coursework", count=7, of=26),
+                Shared(kind="grade", group_id="9", name="9", concern="attendance", count=61, of=240),
+                Shared(kind="school", group_id="lincoln", name="Lincoln", concern="engagement", count=1312, of=5000)),
+        no_list=None, capacity=40, capacity_set_by="the principal", left=23,
+        yielded=(Yielded(outcome="left", first=20, count=13, low=9, high=16),
+                 Yielded(outcome="did_not_pass", first=20, count=15, low=11, high=18)),
+        filters=NO_FILTERS, rows=tuple(row(at) for at in range(listed)), part=None,
+        colleagues=(Choice(value="T-2", name="Ruth Adeyemi"),), last_snooze=date(2026, 12, 16),
+        good=(Good(student_id="S-00003", name=called(3), text="Noor has been at school on each of the last 20 school days."),),
+        names=tuple(Name(student_id=f"S-{at:05}", name=called(at), year=str(9 + at % 2)) for at in range(min(students, 400))),
+    )  # fmt: skip
+
+
+USUAL = caseload()
+EMPTY = replace(
+    USUAL, students=0, due=(), fresh=0, waiting=0, last_visit=None, records=(), stopped=(), shared=(), yielded=(), rows=(),
+    left=0, good=(), names=(), colleagues=(), capacity_set_by="",
+)  # fmt: skip
+WITHOUT_SCORES = tuple(replace(row(at), band=None, reason="", changed="", origin=None) for at in range(3))
+SIGN_IN = SignIn(frame=STRANGER, login="", problem=None, minutes=0, then="/review")
+SECOND = SecondFactor(frame=STRANGER, problem=None, minutes=0, digits=6, then="/review")
+
+#: Pages by name and state. Every page has its usual state first.
+EXAMPLES: dict[str, Context] = {
+    "sign_in": SIGN_IN,
+    **{f"sign_in {one}": replace(SIGN_IN, login="b.okoro", problem=one, minutes=7)
+       for one in NAMED["sign_in_problem"]},
+    "second_factor": SECOND,
+    **{f"second_factor {one}": replace(SECOND, problem=one, minutes=1)
+       for one in NAMED["code_problem"]},
+    "refusal": Refusal(frame=FRAME, why="not_here", number=""),
+    **{f"refusal {one}": Refusal(frame=STRANGER, why=one, number="9f3c1a") for one in NAMED["refusal"]},
+    "caseload": USUAL,
+    "caseload empty": EMPTY,
+    "caseload seen before": replace(USUAL, due=(), fresh=0, waiting=0),
+    "caseload nothing found": replace(USUAL, rows=(), filters=replace(NO_FILTERS, q="Zz", band="keep_an_eye", used=True)),
+    "caseload of many": replace(caseload(5000, MOST_ROWS), names=(), part=Part(first=61, last=120, of=372, before=1, after=3)),
+    "caseload after an action": replace(USUAL, frame=replace(FRAME, saved=("Two students were handed over.",))),
+    "caseload after a refusal": replace(USUAL, frame=replace(FRAME, refused=("Say why it is put off.", "Choose a day."))),
+    **{f"caseload {one}": replace(USUAL, no_list=one, as_of=None, yielded=(), left=0, rows=WITHOUT_SCORES)
+       for one in NAMED["no_list"]},
+}  # fmt: skip
