@@ -383,6 +383,11 @@ def _of_outcomes(found: TargetReport, settings: Monitoring) -> list[Finding]:
     return says
 
 
+#: A slope is other than before from three standard errors on, which is so much of half a 95% interval: every year is a little
+#: unlike the last, and lists of one year are off together.
+_SURE = 3 / 1.96
+
+
 def _of_slopes(settled: Sequence[Outcome], settings: Monitoring) -> list[Finding]:
     """Return what the calibration slopes of a version's lists say together: a single list may lie off by its year.
 
@@ -399,8 +404,8 @@ def _of_slopes(settled: Sequence[Outcome], settings: Monitoring) -> list[Finding
     before = sum(one / width**2 for _, width, (one, _) in slopes) / weight
     half = sum(width for _, width, _ in slopes) / len(slopes) / 2
     before_half = sum(one for _, _, (_, one) in slopes) / len(slopes)
-    inside = settings.slope_low <= slope <= settings.slope_high or abs(slope - 1) <= half
-    if inside or abs(slope - before) <= math.hypot(half, before_half):
+    inside = settings.slope_low <= slope <= settings.slope_high or abs(slope - 1) <= _SURE * half
+    if inside or abs(slope - before) <= _SURE * math.hypot(half, before_half):
         return []
     lists_said = "one list" if len(slopes) == 1 else f"{len(slopes)} lists"
     text = (f"the calibration slope of {lists_said} is {slope:.2f} ({slope - half:.2f} to {slope + half:.2f}), outside "
