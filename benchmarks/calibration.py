@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -111,7 +111,7 @@ def _one(path: Path, records: SchoolRecords, name: str, first: date | None, mark
         return
     mine = Run.of(records, target, settings, table, keys, labels, split)
     trees = mine.fitted(mine.fit)
-    seen = _unseen(mine, trees, mine.fitted)
+    seen = _unseen(mine, trees, mine.fitted_each)
     found: dict[str, Any] = {
         "label": mine.label, "day": mine.day, "units": mine.units.astype(str), "held": mine.held, "test": mine.test,
         "fit": mine.fit, "seen": seen, "raw": trees.raw(mine.matrix), "place": shift.places_of(mine).astype(str),
@@ -124,11 +124,13 @@ def _one(path: Path, records: SchoolRecords, name: str, first: date | None, mark
         for part, objective in (("mean", {"objective": "regression"}), ("q10", {"objective": "quantile", "alpha": 0.1}),
                                 ("q90", {"objective": "quantile", "alpha": 0.9})):  # fmt: skip
 
-            def fitted(rows: npt.NDArray[np.bool_], parameters: Mapping[str, Any] = objective) -> Trees:
-                given = {**mine.parameters, **parameters}
-                return Trees.fit(mine.learned[rows], mine.value[rows], mine.table.catalog.inputs, given, settings.trees)
+            given: dict[str, Any] = {**mine.parameters, **objective}
 
-            whole = fitted(mine.fit)
+            def fitted(parts: Sequence[npt.NDArray[np.bool_]], given: Mapping[str, Any] = given) -> list[Trees]:
+                return [Trees.fit(mine.learned[rows], mine.value[rows], mine.table.catalog.inputs, given, settings.trees)
+                        for rows in parts]  # fmt: skip
+
+            [whole] = fitted([mine.fit])
             found |= {f"{part}_seen": _unseen(mine, whole, fitted), f"{part}_raw": whole.raw(mine.matrix)}
     for one in fairness.attributes(records, keys):
         if one.name in ATTRIBUTES:
@@ -348,7 +350,8 @@ def _predictive_system(one: Arrays) -> tuple[Floats, Floats]:
     guess = np.clip(one["mean_raw"][one["test"]], 0, 1)
     edges = np.quantile(seen, [0.2, 0.4, 0.6, 0.8])
     fitted = ConformalPredictiveSystem().fit(value - seen, bins=np.searchsorted(edges, seen, side="right"), seed=7)
-    return fitted.predict_int(guess, bins=np.searchsorted(edges, guess, side="right"), confidence=calibrate.NOMINAL).T
+    bounds = fitted.predict_int(guess, bins=np.searchsorted(edges, guess, side="right"), confidence=calibrate.NOMINAL)
+    return bounds[:, 0], bounds[:, 1]
 
 
 def _expected(everything: Mapping[str, Arrays]) -> dict[str, Any]:
