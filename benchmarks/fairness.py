@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def run(told: argparse.Namespace) -> dict[str, Any]:
             folder.mkdir()
             model = trained(world, TAUGHT, TEACHES, Path(place), TEACHING)
             model.write(folder)
-            with ProcessPoolExecutor(max_workers=2) as pool:
+            # Spawned, not forked: threads of Polars and LightGBM do not survive a fork, and whoever waits for them waits for ever.
+            with ProcessPoolExecutor(max_workers=2, mp_context=get_context("spawn")) as pool:
                 audits = list(pool.map(partial(one, str(folder), name), range(FIRST, FIRST + told.districts)))
         measured = rates(name, audits, planted)
         auc = model.card["metrics"]["auc"]
