@@ -52,7 +52,7 @@ def run(told: argparse.Namespace) -> dict[str, Any]:
             folder.mkdir()
             model = trained(world, TAUGHT, TEACHES, Path(place), TEACHING)
             model.write(folder)
-            # Spawned, not forked: threads of Polars and LightGBM do not survive a fork, and whoever waits for them waits for ever.
+            # Spawned, not forked: threads of Polars and LightGBM do not survive a fork, and waiting for them never ends.
             with ProcessPoolExecutor(max_workers=2, mp_context=get_context("spawn")) as pool:
                 audits = list(pool.map(partial(one, str(folder), name), range(FIRST, FIRST + told.districts)))
         measured = rates(name, audits, planted)
