@@ -187,6 +187,8 @@ def _outcome(records: SchoolRecords, of: Kept, target: str, rows: pl.DataFrame) 
                    round(expected, 4), settled, hindsight)  # fmt: skip
     if not settled or students < LEAST_STUDENTS:
         return bare
+    middle = stays_at(records, of.as_of)["day"].median()
+    day = None if middle is None else float(str(middle))
     label = known["label"].to_numpy().astype(np.int8)
     chance = known["probability"].to_numpy()
     weight = students / known.height
@@ -198,7 +200,7 @@ def _outcome(records: SchoolRecords, of: Kept, target: str, rows: pl.DataFrame) 
         slope, low, high = slope_of(chance, label, weight)
         found = replace(
             found, slope=round(slope, 3), slope_interval=(round(low, 3), round(high, 3)),
-            slope_promised=_slope_promised(told, of, records),
+            slope_promised=_slope_promised(told, day),
         )  # fmt: skip
     listed = known.filter(pl.col("band") == LISTED)
     if listed["student_id"].n_unique() < LEAST_IN_CELL:
@@ -206,7 +208,7 @@ def _outcome(records: SchoolRecords, of: Kept, target: str, rows: pl.DataFrame) 
     had_it = int(listed["label"].sum())
     apart = listed["student_id"].n_unique() / listed.height  # a student in six classes is one student
     interval = binomtest(round(had_it * apart), round(listed.height * apart)).proportion_ci(method="wilson")
-    promise, promised_of = _promise(told, of, records)
+    promise, promised_of = _promise(told, day)
     found = replace(
         found, listed=listed.height, had_it=had_it, share=round(had_it / listed.height, 4),
         share_interval=(round(float(interval.low), 4), round(float(interval.high), 4)), promised=promise,
@@ -215,24 +217,24 @@ def _outcome(records: SchoolRecords, of: Kept, target: str, rows: pl.DataFrame) 
     return _with_help(records, of, listed, found)
 
 
-def _promise(told: Mapping[str, Any], of: Kept, records: SchoolRecords) -> tuple[float | None, int]:
+def _promise(told: Mapping[str, Any], day: float | None) -> tuple[float | None, int]:
     """Return the precision that the card gives for the day of the term nearest to that of the list, and of how many rows."""
-    day = stays_at(records, of.as_of)["day"].median()
-    by_day = {int(one): tuple(found) for one, found in told["by_day"].items() if found[0] is not None}
-    if day is None or not by_day:
-        return told["precision"], told["rows"]
-    share, rows = by_day[min(by_day, key=lambda one: abs(one - float(str(day))))]
-    return share, rows
+    found = _nearest({at: one for at, one in told["by_day"].items() if one[0] is not None}, day)
+    return (told["precision"], told["rows"]) if found is None else tuple(found)
 
 
-def _slope_promised(told: Mapping[str, Any], of: Kept, records: SchoolRecords) -> tuple[float, float] | None:
+def _slope_promised(told: Mapping[str, Any], day: float | None) -> tuple[float, float] | None:
     """Return the slope that the card found on the nearest day of the term, and half of its interval."""
-    day = stays_at(records, of.as_of)["day"].median()
-    slopes = {int(one): found for one, found in told.get("slopes", {}).items()}
-    if day is None or not slopes:
+    found = _nearest(told.get("slopes", {}), day)
+    if found is None:
         return None
-    slope, low, high = slopes[min(slopes, key=lambda one: abs(one - float(str(day))))]
+    slope, low, high = found
     return round(slope, 3), round((high - low) / 2, 3)
+
+
+def _nearest(by_day: Mapping[str, Any], day: float | None) -> Any:
+    """Return what was found on the day of the term nearest to a day, None where either is not known."""
+    return by_day[min(by_day, key=lambda one: abs(int(one) - day))] if by_day and day is not None else None
 
 
 def _with_help(records: SchoolRecords, of: Kept, listed: pl.DataFrame, found: Outcome) -> Outcome:

@@ -163,7 +163,7 @@ def results(large_records: SchoolRecords) -> Mapping[str, Result]:
 
 @pytest.fixture(scope="session")
 def oulad_results(oulad_records: SchoolRecords) -> Mapping[str, Result]:
-    """The training that the published floors are compared with: one run for all tests, since it takes half a minute."""
+    """The training that the published floors are compared with: one run for all tests, since it takes a minute or two."""
     from trainings import FEW_GATES, REAL
 
     from training.train import train

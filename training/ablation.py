@@ -86,21 +86,22 @@ def comparisons(run: Run, judged: Sequence[Attribute], learned: Sequence[Attribu
     people = [one for one in learned if one.name not in ("school", "district")]
     within = chosen[run.fit]
     behaviour = [one.name for one in run.table.catalog if one.model_input and one.concept == "behaviour"]
-    fits = [partial(_blind, asked, ())]
+    fits = {"plain": partial(_blind, asked, ())}
     if people:
-        fits.append(partial(_with_groups, asked, [one.take(within) for one in people]))
+        fits["groups"] = partial(_with_groups, asked, [one.take(within) for one in people])
     if behaviour:
-        fits.append(partial(_blind, asked, behaviour))
-    plain, *others = at_once(fits)
+        fits["behaviour"] = partial(_blind, asked, behaviour)
     rows = {"rows": int(asked.rows.sum()), "of": int(run.fit.sum())}
+    raws = dict(zip(fits, at_once(list(fits.values()), rows["rows"]), strict=True))
+    plain = raws["plain"]
     found: dict[str, Any] = {"ablation": {**rows, "without": asked.figures(plain)}}
     if people:
-        raw = others[0]
+        raw = raws["groups"]
         found["ablation"] |= {"with": asked.figures(raw), "added": [one.name for one in people],
                               "groups": _changes(asked.by_group(plain), asked.by_group(raw))}  # fmt: skip
     found["proxies"] = _proxies(asked, [one.take(within) for one in people], plain, gates)
     if behaviour:
-        raw = others[-1]
+        raw = raws["behaviour"]
         found["behaviour"] = {"inputs": behaviour, "with": asked.figures(plain), "without": asked.figures(raw),
                               "groups": _changes(asked.by_group(raw), asked.by_group(plain))}  # fmt: skip
     return found
@@ -166,7 +167,8 @@ def _proxies(asked: _Asked, learned: Sequence[Attribute], plain: Floats, gates: 
     found.sort(key=lambda one: -float(one["auc"]))
     whole = asked.figures(plain)["recall"]
     told_well = [one for one in found if one["auc"] >= gates.proxy_auc][:MOST_ATTRIBUTES]
-    for one, raw in zip(told_well, at_once([partial(_blind, asked, one["inputs"]) for one in told_well]), strict=True):
+    fits = [partial(_blind, asked, one["inputs"]) for one in told_well]
+    for one, raw in zip(told_well, at_once(fits, len(rows)), strict=True):
         without = asked.figures(raw)["recall"]
         if whole is not None and without is not None:
             cost = round(whole - without, 4)

@@ -358,7 +358,7 @@ def _figures(judged: Judged, attribute: Attribute, found: Evidence, at: int, lis
     both = 0 < label.sum() < len(label)
     held = None
     if judged.bounds is not None:
-        held = coverage(chance, judged.bounds, label, np.zeros(len(label)), judged.day[rows])["0.0"]
+        held = coverage(chance, judged.bounds, label, np.full(len(label), "all"), judged.day[rows])["all"]
     return {
         "base_rate": _rounded(label.mean()), "calibration": _rounded(chance.mean() - label.mean()),
         "calibration_slope": _rounded(evaluate.fitted_line(evaluate.log_odds(chance), label)[1]) if both else None,

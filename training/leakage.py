@@ -263,11 +263,10 @@ def _known_before(run: Run, in_time: bool) -> Check:
 
 @dataclass(frozen=True)
 class _About:
-    """A run with the samples that figures are measured on. ``who`` numbers the students."""
+    """A run with the samples that figures are measured on."""
 
     run: Run
     trees: Trees
-    who: npt.NDArray[np.intp]
     fit: Rows
     test: Rows
     elapsed: Floats
@@ -280,12 +279,12 @@ class _About:
         def some(rows: Rows) -> Rows:
             return rows & (place < _PARTS * min(1.0, most / max(int(rows.sum()), 1)))
 
-        return cls(run, trees, run.who, some(run.fit), some(run.test), _elapsed(run))
+        return cls(run, trees, some(run.fit), some(run.test), _elapsed(run))
 
     def part(self, rows: Rows, score: Floats, label: Labels | None = None) -> _Ranked:
         """Return how a score ranks some rows, day by day."""
         mine = (self.run.label if label is None else label)[rows]
-        return _Ranked.of(score, mine, self.run.keys["as_of"].to_physical().to_numpy()[rows], self.who[rows])
+        return _Ranked.of(score, mine, self.run.keys["as_of"].to_physical().to_numpy()[rows], self.run.who[rows])
 
 
 @dataclass(frozen=True)
@@ -372,7 +371,7 @@ def _random_split(about: _About) -> Check:
     """
     run, settings = about.run, about.run.settings
     rng = np.random.default_rng(settings.seed)
-    of_student = rng.random(int(about.who.max(initial=0)) + 1)[about.who]
+    of_student = rng.random(int(about.run.who.max(initial=0)) + 1)[about.run.who]
     beside = about.test & (of_student < 1 / 3)
     judged = about.test & ~beside & (rng.random(len(run.label)) < 0.5)
     same = about.test & ~beside & ~judged
@@ -415,7 +414,7 @@ def _too_good(about: _About) -> Check:
     for at in _parts(run.day[tested]):
         rows, yes = tested[at], run.label[tested[at]] == 1
         if yes.any() and not yes.all():
-            one = _Found.of(f"day {run.day[rows[0]]}", _auc(score[at], yes), yes, about.who[rows], limit)
+            one = _Found.of(f"day {run.day[rows[0]]}", _auc(score[at], yes), yes, about.run.who[rows], limit)
             found.append(one.explained(_running(about, rows)))
     return _verdict("auc", about, found, "The model ranks the students of {where} at AUC {auc:.3f}")
 
@@ -537,7 +536,7 @@ def _inputs(about: _About) -> list[Check]:
     unknown: list[_Found] = []
     filled: list[_Filled] = []
     for day, rows in _days(about):
-        yes, who, running = run.label[rows] == 1, about.who[rows], _running(about, rows)
+        yes, who, running = run.label[rows] == 1, about.run.who[rows], _running(about, rows)
         known = ~np.isnan(run.matrix[rows])
         had, others = known[yes].sum(axis=0), known[~yes].sum(axis=0)
         everybody = np.full(len(had), min(int(yes.sum()), int((~yes).sum())))

@@ -36,11 +36,18 @@ FEW_ROWS = 100_000
 MOST_AT_ONCE = 4
 
 
-def at_once[Fitted](fits: Sequence[Callable[[], Fitted]]) -> list[Fitted]:
-    """Return what fits return that do not need each other, a few of them at a time.
+def at_once[Fitted](fits: Sequence[Callable[[], Fitted]], most_rows: int) -> list[Fitted]:
+    """Return what fits return that do not need each other, a few of them at a time where each takes one core.
 
-    For fits of fewer than :data:`FEW_ROWS` rows. What is fitted is the same whether alone or beside others.
+    What is fitted is the same whether alone or beside others.
+
+    Args:
+        fits: what to call.
+        most_rows: on how many rows the largest of them is fitted.
+
     """
+    if most_rows >= FEW_ROWS:
+        return [fit() for fit in fits]
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_AT_ONCE)) as pool:
         return list(pool.map(lambda fit: fit(), fits))
 

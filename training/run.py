@@ -20,7 +20,7 @@ from features.records import Cohort, SchoolRecords
 from training import evaluate, splits, treated
 from training.baselines import Sample
 from training.linear import Linear
-from training.model import FEW_ROWS, Trees, at_once
+from training.model import Trees, at_once
 from training.splits import Split
 from training.targets import Target
 
@@ -310,8 +310,7 @@ class Run:
     def fitted_each(self, parts: Sequence[Rows]) -> list[Trees]:
         """Return the target's classifier fitted on each of some sets of rows."""
         fits = [partial(self.fitted, rows) for rows in parts]
-        few = max((int(rows.sum()) for rows in parts), default=0) < FEW_ROWS
-        return at_once(fits) if few else [fit() for fit in fits]
+        return at_once(fits, max((int(rows.sum()) for rows in parts), default=0))
 
     def _given(self, rows: Rows) -> dict[int, float]:
         """Return the weights that are not learned, by the position of their input: see :data:`CLASS_WEIGHT`."""
