@@ -47,7 +47,16 @@ postgresql:
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } || \
 	  echo "There is no PostgreSQL here: what is tested on it is skipped. Debian's package is called postgresql."
 
-test: install-dev postgresql lint ## everything: style, types, floors, and every test
+# The pages are tried in a real browser, Debian's, which ships with all that it needs. Without one these tests are skipped, in CI
+# they fail.
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null || \
+	  { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	  echo "There is no Chromium here: what is tested in a browser is skipped. Debian's package is called chromium."
+
+test: install-dev postgresql browser lint ## everything: style, types, floors, and every test
 	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --no-loadscope-reorder $(ARGS)
 
 test-quick: install-dev ## what needs no running service and no real data

@@ -247,6 +247,12 @@ class FlatTable:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def take(self, rows: Sequence[int]) -> FlatTable:
+        """Return some of the rows, by position."""
+        plan = None if self.plan is None else self.plan[rows]
+        keys = tuple(self.keys[at] for at in rows)
+        return replace(self, keys=keys, values=self.values[rows], label=self.label[rows], groups=self.groups[rows], plan=plan)
+
     @property
     def catalog(self) -> Catalog:
         """The features, in order."""

@@ -4,7 +4,8 @@
 the only way from records to features: of every row it lets through the latest version known by the end of the
 as-of day, and nothing later. Labels leave by another door, :meth:`SchoolRecords.labels`, group facts by a third,
 :meth:`SchoolRecords.audit`, and what people read but no model does, such as a name, by a fourth,
-:meth:`SchoolRecords.shown`; none of them can be reached from a snapshot.
+:meth:`SchoolRecords.shown`; a fifth, :meth:`SchoolRecords.everything_of`, gives a family everything that is held of one student.
+None of them can be reached from a snapshot.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import shutil
 import tempfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from features.problems import NotFound, Problem, Refused
-from features.tables import GRAIN_KEYS, TABLES, VERSION_COLUMNS, Grain, Table
+from features.tables import GRAIN_KEYS, TABLES, VERSION_COLUMNS, Grain, Table, Use
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,10 +40,20 @@ EVER = date(1900, 1, 1)
 #: About how many rows of its largest table one bucket holds: small enough for a laptop, large enough to be quick.
 ROWS_PER_BUCKET = 5_000_000
 
+#: Rows that are read together. The page of one student of 5,000 reads two or three such groups of each table, and no more.
+ROWS_PER_GROUP = 32_768
+
 
 #: The columns of a cohort: the keys of the finest unit, the date, and the group beside which a unit is seen.
 COHORT_COLUMNS: Mapping[str, pl.DataType] = MappingProxyType(
     {**dict.fromkeys(GRAIN_KEYS["skill"], pl.String()), "as_of": pl.Date(), "peers": pl.String()}
+)
+
+
+#: Tables of which people are shown what the models read too: the facts behind a sentence. Of every other table only what is
+#: there to be shown leaves by :meth:`SchoolRecords.shown`.
+FACTS = frozenset(
+    {"enrolments", "rosters", "attendance", "submissions", "results", "course_marks", "skill_results", "digital_access"}
 )
 
 
@@ -137,10 +148,9 @@ class SchoolRecords:
                     numbers = frame.select("student_id").unique().with_columns(bucket=_bucket_numbers(count))
                     split = frame.join(numbers, on="student_id").partition_by("bucket", as_dict=True, include_key=False)
                     for number in range(count):
-                        part = split.get((number,), frame.clear())
-                        part.write_parquet(building / name / f"bucket-{number:04d}.parquet", metadata=_labels_of(name))
+                        _write_part(split.get((number,), frame.clear()), name, building, number)
                 else:
-                    frame.write_parquet(building / name / "bucket-0000.parquet", metadata=_labels_of(name))
+                    _write_part(frame, name, building, 0)
             manifest = {
                 "tenant": self.tenant,
                 "tables": _shape(),
@@ -183,6 +193,45 @@ class SchoolRecords:
     def bucket(self, number: int) -> SchoolRecords:
         """Return the records of the students of one bucket, with what belongs to no student."""
         return replace(self, parts={n: (p[number if len(p) > 1 else 0],) for n, p in self.parts.items()})
+
+    def of_student(self, student_id: str, tables: Collection[str] = tuple(TABLES)) -> SchoolRecords:
+        """Return the records of one student, read at once, with what belongs to no student; of ``tables`` only, where told.
+
+        A page reads some twenty tables of the same student: one pass over the student's bucket costs a third of twenty.
+        """
+        number = zlib.crc32(student_id.encode()) % self.buckets
+        held = {name: parts for name, parts in self.parts.items() if name in tables}
+        theirs = [name for name in held if TABLES[name].by_student]
+        lazy = [held[name][number if len(held[name]) > 1 else 0].filter(pl.col("student_id") == student_id) for name in theirs]
+        read = dict(zip(theirs, pl.collect_all(lazy), strict=True))
+        parts = {name: (read[name].lazy(),) if name in read else found for name, found in held.items()}
+        return replace(self, parts=parts, digest="", few=True)
+
+    def arrived_late(self, earlier: date, later: date) -> int:
+        """Return how many rows about students, such as a model reads, arrived between two days and are about the time before.
+
+        A row is late where it became known later than its own table says: a day's attendance, known a day later, is not.
+        """
+        read = {name: table for name, table in TABLES.items() if table.event and table.by_student and table.used_for("feature")}
+        late = [
+            self._rows(name).filter(_late(table, earlier, later)).select(pl.len())
+            for name, table in read.items()
+            if self.holds(name)
+        ]
+        return sum(frame.item() for frame in pl.collect_all(late))
+
+    def as_if_known(self, earlier: date, later: date) -> SchoolRecords:
+        """Return the records as they would have been on a day, had what arrived late until another day been there by then."""
+        parts = {
+            name: tuple(
+                part.with_columns(known_on=pl.when(_late(table, earlier, later)).then(pl.lit(earlier)).otherwise("known_on"))
+                for part in found
+            )
+            if (table := TABLES[name]).event and table.by_student
+            else found
+            for name, found in self.parts.items()
+        }
+        return replace(self, parts=parts, digest="")
 
     def holds(self, table: str) -> bool:
         """Whether the school sent this table at all. One that was sent empty is held; one not sent is unknown."""
@@ -234,11 +283,12 @@ class SchoolRecords:
     def shown(self, table: str, as_of: date) -> pl.LazyFrame:
         """Return what pages may show of a table as known at a date, with the keys that join it, and nothing else of it.
 
-        Only :mod:`serving.cases.access` calls this, which cuts the rows to those whom a reader may see (a test sees to
-        it). Raises :class:`Refused` where nothing of the table is there to be shown: demographics, for one.
+        Of the tables of :data:`FACTS` that is what the models read too, so that a sentence can be checked. Only
+        :mod:`serving.cases.access` calls this, which cuts the rows to those whom a reader may see (a test sees to it). Raises
+        :class:`Refused` where nothing of the table is there to be shown: demographics, for one.
         """
         columns = TABLES[table]
-        if not columns.used_for("display_only"):
+        if not columns.used_for("display_only") and table not in FACTS:
             raise Refused(
                 [
                     Problem(
@@ -250,7 +300,15 @@ class SchoolRecords:
                 ],
                 "A page asked for what no page may show",
             )
-        return self.visible(table, [as_of]).select(columns.used_for("display_only", "join"))
+        uses: tuple[Use, ...] = ("display_only", "join", "feature") if table in FACTS else ("display_only", "join")
+        return self.visible(table, [as_of]).select(columns.used_for(*uses))
+
+    def everything_of(self, table: str, student_id: str) -> pl.DataFrame:
+        """Return everything that a table holds of one student: every column and every version, demographics too.
+
+        Only what gives a family its own records, and what erases them, calls this (a test sees to it).
+        """
+        return self._rows(table).filter(pl.col("student_id") == student_id).collect()
 
     def school_table(self, table: str) -> pl.DataFrame:
         """Return a table that belongs to no student, such as sections, every version with its ``known_on``."""
@@ -362,6 +420,12 @@ _STRUCTURE = frozenset(
 )
 
 
+def _late(table: Table, earlier: date, later: date) -> pl.Expr:
+    """Whether a row is about the time until a day and should have been known by it, and was known only until a later one."""
+    due = pl.col(str(table.event)) + pl.duration(days=table.lag_days)
+    return (due <= earlier) & (pl.col("known_on") > earlier) & (pl.col("known_on") <= later)
+
+
 def with_versions(frame: pl.DataFrame, table: Table, tenant: str) -> pl.DataFrame:
     """Return a table's frame with every column of its schema, the version columns filled where absent."""
     known = (
@@ -410,6 +474,13 @@ def _single_section(tables: Mapping[str, pl.DataFrame]) -> bool:
 def _bucket_numbers(count: int) -> pl.Expr:
     """Number students by CRC-32, which is the same on every machine and in every version, unlike a frame's hash."""
     return pl.col("student_id").map_elements(lambda key: zlib.crc32(key.encode()) % count, return_dtype=pl.Int64)
+
+
+def _write_part(frame: pl.DataFrame, table: str, folder: Path, number: int) -> None:
+    """Write a bucket of a table, students one after another, so that to read one of them is to read one group of rows."""
+    rows = frame.sort("student_id", maintain_order=True) if TABLES[table].by_student else frame
+    path = folder / table / f"bucket-{number:04d}.parquet"
+    rows.write_parquet(path, metadata=_labels_of(table), row_group_size=ROWS_PER_GROUP)
 
 
 def _labels_of(table: str) -> dict[str, str]:

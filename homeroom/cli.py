@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from homeroom import flat, monitoring, promoting, responses
+from homeroom import agreeing, flat, monitoring, people, promoting, responses, rights
 from homeroom.flat import FLAT
 from homeroom.responses import RESPONSES
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from features.records import SchoolRecords
     from features.validation import Reading
     from homeroom.settings import Settings
+    from serving.cases.agreements import Kind
     from serving.scoring import Scoring
     from serving.store import Store
     from training.governance import Provenance
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 SOURCE_NAMES = ("edfi", "oneroster", "oulad", "responses", "tables", "tabular")
 AUDIENCE_NAMES = ("teacher", "counselor", "scientist", "family")
 CARD_AUDIENCES = ("engineer", "counselor", "family", "public")
+ROLE_NAMES = ("teacher", "counselor", "principal", "district_analyst", "ministry", "student", "guardian", "data_scientist",
+              "administrator")  # fmt: skip
 SIGNING_ROLES = ("data_science", "education", "data_protection")
+AGREED_KINDS = ("goals", "capacity", "thresholds", "catalogue")
 TARGET_NAMES = ("dropout", "course_failure", "chronic_absence", "learning_gap")
 
 
@@ -44,8 +48,26 @@ def main() -> None:
     """Read a school's records, learn which students are drifting, and say so in sentences a teacher can check."""
 
 
-def command(*arguments: Callable[..., Any]) -> Callable[[Callable[..., None]], click.Command]:
-    """Register a command with the options that every command has: --home, --json, --set."""
+def _told(body: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that every command has: --home, --json, --set."""
+    body = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per result, for machines.")(body)
+    body = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, for this command.")(body)
+    return click.option("--home", metavar="DIR", help="The state folder (default: HOMEROOM_HOME or .homeroom).")(body)
+
+
+def family(name: str, says: str) -> click.Group:
+    """Register a command that has commands of its own. What all commands can be told stands before theirs or after it."""
+
+    def run(context: click.Context, home: str | None, sets: tuple[str, ...], as_json: bool) -> None:
+        context.obj = home, sets, as_json
+
+    return main.group(name=name, help=says)(_told(click.pass_context(run)))
+
+
+def command(
+    *arguments: Callable[..., Any], of: click.Group | None = None, named: str = ""
+) -> Callable[[Callable[..., None]], click.Command]:
+    """Register a command, or a command of a family, with the options that every command has: --home, --json, --set."""
 
     def register(body: Callable[..., None]) -> click.Command:
         @wraps(body)
@@ -53,6 +75,8 @@ def command(*arguments: Callable[..., Any]) -> Callable[[Callable[..., None]], c
             from features.problems import HomeroomError
             from homeroom.settings import read
 
+            before = click.get_current_context().obj or (None, (), False)
+            home, sets, as_json = home or before[0], (*before[1], *sets), as_json or before[2]
             try:
                 body(read(home, sets), Say(as_json), **given)
             except HomeroomError as error:
@@ -62,16 +86,7 @@ def command(*arguments: Callable[..., Any]) -> Callable[[Callable[..., None]], c
         decorated: Callable[..., Any] = run
         for argument in reversed(arguments):
             decorated = argument(decorated)
-        decorated = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per result, for machines.")(
-            decorated
-        )
-        decorated = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, for this command.")(
-            decorated
-        )
-        decorated = click.option("--home", metavar="DIR", help="The state folder (default: HOMEROOM_HOME or .homeroom).")(
-            decorated
-        )
-        return main.command(name=body.__name__.rstrip("_"))(decorated)
+        return (of or main).command(name=named or body.__name__.rstrip("_"))(_told(decorated))
 
     return register
 
@@ -164,6 +179,16 @@ def _date(_context: click.Context, _parameter: click.Parameter, value: Any) -> A
     return tuple(map(one, value)) if isinstance(value, tuple) else one(value)
 
 
+def _head(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, str] | None:
+    """Return where a trail ended, as `homeroom trail head` told it."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})", value)
+    if found is None:
+        raise click.BadParameter("it is not NUMBER:DIGEST, as `homeroom trail head` prints it")
+    return int(found[1]), found[2]
+
+
 def _read(settings: Settings, source: str, path: Path, mapping: Path | None) -> tuple[Reading, Any]:
     from features.sources import SOURCES, read
 
@@ -189,25 +214,25 @@ def _records(settings: Settings, say: Say, source: str, path: Path, mapping: Pat
     An export that was read before, in the same way, and has not changed since is not read again.
     """
     from features.problems import NotFound
-    from features.records import SchoolRecords
     from features.sources import SOURCES, digest
+    from serving.intake import Door, keep
 
-    store, told = _store(settings), settings.section("source", SOURCES[source].settings)
+    store, told, cases = _store(settings), settings.section("source", SOURCES[source].settings), rights.cases(settings)
     try:
         kept = store.records()
     except NotFound:
         kept = None  # the first export of this tenant
-    if kept is not None and kept.digest == digest(source, path, told, mapping):
+    if kept is not None and kept.digest == Door.of(cases, settings.tenant).digest(digest(source, path, told, mapping)):
         return kept, told
     with say.progress("reading") as step:
         step(source)
         reading, _ = _read(settings, source, path, mapping)
-        records = SchoolRecords.from_frames(reading.tables, settings.tenant, reading.digest).write(store.records_folder)
-        store.keep_accounts(reading.digest, reading.accounts)
-        reading.write_quarantine(store.folder / "quarantine")
+        done = keep(store, reading, settings.tenant, cases, promoting.today())
     if reading.quarantined:
         say.lines(f"{reading.quarantined:,} rows were set aside; `homeroom check` says why.")
-    return records, told
+    if done.dropped_rows:
+        say.lines(f"{done.dropped_rows:,} rows were left out: their students were erased ({done.dropped_students:,}).")
+    return done.records, told
 
 
 @command(_SOURCE, _PATH, _MAPPING)
@@ -220,12 +245,14 @@ def check(settings: Settings, say: Say, source: str, path: Path, mapping: Path |
         responses.check(say, path, mapping, _store(settings))
         return
     from features.records import SchoolRecords
+    from serving.intake import Door, without_erased
     from training.abilities import abilities
     from training.run import Training
 
     with say.progress("reading") as step:
         step(source)
         reading, told = _read(settings, source, path, mapping)
+        reading, _, _ = without_erased(reading, _store(settings), Door.of(rights.cases(settings), settings.tenant).erased)
         written = reading.write_quarantine(_store(settings).folder / "quarantine")
         step("what these files can give")
         records = SchoolRecords.from_frames(reading.tables, settings.tenant, reading.digest)
@@ -376,6 +403,7 @@ def train(
         responses.train(say, path, mapping, _store(settings))
         return
     from homeroom.evaluating import in_practice
+    from serving.erasure import note_members
     from training import train as training
     from training.gates import Gates
     from training.rolling import Schedule
@@ -392,6 +420,7 @@ def train(
             protocol=protocol, schedule=settings.section("schedule", Schedule), gates=settings.section("audit", Gates),
             search=search,
         )  # fmt: skip
+    note_members(_store(settings), records, {one.model.target.name: one.model.version for one in results})
     for one in results:
         say.result(one.as_dict())
         auc = [f"day {row['day']}: {_figure(row['auc'])}" for row in one.by_day]
@@ -522,7 +551,13 @@ def models(settings: Settings, say: Say, target: str | None) -> None:
 )
 def card(settings: Settings, say: Say, target: str | None, version: str, audience: str, out: Path | None) -> None:
     """Show a model's card; without TARGET, the system card of all models in use."""
-    promoting.card(say, _registry(settings), target, version, audience, out)
+    from serving.erasure import erased_members, with_erased
+
+    def told(card: dict[str, Any]) -> dict[str, Any]:
+        gone = erased_members(_store(settings), rights.cases(settings), card["target"], card["version"])
+        return with_erased(card, gone)
+
+    promoting.card(say, _registry(settings), target, version, audience, out, told)
 
 
 @command(
@@ -576,10 +611,12 @@ def stop(settings: Settings, say: Say, target: str, why: str, by: str) -> None:
 def score(settings: Settings, say: Say, source: str, path: Path, as_of: date, out: Path, mapping: Path | None) -> None:
     """Score everybody enrolled on a day, with reasons. Safe to repeat; goes on where it was stopped."""
     if source == FLAT and mapping is not None:
-        flat.score(say, path, mapping, as_of, out, _store(settings), _registry(settings))
+        rights.assess(settings, source, path)
+        flat.score(say, path, mapping, as_of, out, _store(settings), _registry(settings), rights.withheld(settings))
         return
     if source == RESPONSES and mapping is not None:
-        responses.score(say, path, mapping, as_of, out, _store(settings))
+        rights.assess(settings, source, path)
+        responses.score(say, path, mapping, as_of, out, _store(settings), rights.withheld(settings))
         return
     from features.standard import STANDARD
     from serving.batch import run
@@ -588,12 +625,15 @@ def score(settings: Settings, say: Say, source: str, path: Path, as_of: date, ou
 
     told, registry, watch = settings.section("score", Scoring), _registry(settings), settings.section("monitor", Monitoring)
     loaded = [registry.load(target, STANDARD) for target in TARGET_NAMES if registry.champion(target) is not None]
+    exempt = rights.assess(settings, source, path) if loaded else ""
     records, source_told = _records(settings, say, source, path, mapping)
     if not loaded:
         _score_by_rule(settings, say, records, source_told.pass_mark, as_of, out, told)
+        say.lines(*rights.not_assessed(settings, source, path))
         return
     with say.progress("scoring") as step:
-        done = run(records, loaded, as_of, _store(settings), out, told, step, watch, source_told.pass_mark)
+        done = run(records, loaded, as_of, _store(settings), out, told, step, watch, source_told.pass_mark,
+                   rights.withheld(settings), exempt)  # fmt: skip
     for model in loaded:
         if model.target.unit == "skill" and model.target.name not in done.counts:
             say.lines(f"{model.target.name}: no evidence; no work of these classes is tagged with a skill")
@@ -649,7 +689,7 @@ def _score_by_rule(
     if any(one.ready for ability in found for one in ability.targets):
         raise NotFound("No model is promoted. Train one with `homeroom train`, then `homeroom promote TARGET VERSION`.")
     with say.progress("the published rule") as step:
-        listed = rule_list(records, as_of, told, step)
+        listed = rule_list(records, as_of, told, step, rights.withheld(settings))
     listed.write(out)
     say.lines(
         "No model is promoted, and there are too few outcomes to learn from: this is the published list of attendance,",
@@ -763,6 +803,161 @@ def revoke(settings: Settings, say: Say, key_id: str) -> None:
     say.result({"revoked": key_id})
 
 
+accounts = family("accounts", "Make, list and change the accounts of people who sign in.")
+_LOGIN = click.argument("login")
+_ASK = click.option("--ask-password", is_flag=True, help="Ask for the password (default: make one, and show it once).")
+
+
+@command(
+    _LOGIN,
+    click.option("--name", required=True, help="Who it is, as pages name them."),
+    click.option("--role", type=click.Choice(ROLE_NAMES), required=True, help="What they are at the school."),
+    click.option("--person", default=None, metavar="ID", help="Their key in the records: of staff, student or guardian."),
+    click.option("--organisation", default=None, metavar="ID", help="Whose figures they see, of somebody not on record."),
+    click.option("--language", default="en", show_default=True, help="The language of their pages, such as en or es-MX."),
+    _ASK,
+    of=accounts,
+    named="add",
+)
+def accounts_add(
+    settings: Settings, say: Say, login: str, name: str, role: str, person: str | None, organisation: str | None,
+    language: str, ask_password: bool,
+) -> None:  # fmt: skip
+    """Make an account."""
+    people.add(say, settings, login, name, role, person, organisation, language, _password(ask_password))
+
+
+@command(of=accounts, named="list")
+def accounts_list(settings: Settings, say: Say) -> None:
+    """List the accounts."""
+    people.list_(say, settings)
+
+
+@command(_LOGIN, of=accounts, named="disable")
+def accounts_disable(settings: Settings, say: Say, login: str) -> None:
+    """Let nobody in with an account any more."""
+    people.disable(say, settings, login)
+
+
+@command(_LOGIN, of=accounts, named="enable")
+def accounts_enable(settings: Settings, say: Say, login: str) -> None:
+    """Let a disabled account sign in again."""
+    people.enable(say, settings, login)
+
+
+@command(_LOGIN, _ASK, of=accounts, named="password")
+def accounts_password(settings: Settings, say: Say, login: str, ask_password: bool) -> None:
+    """Set another password; whoever is signed in with the account signs in again."""
+    people.password(say, settings, login, _password(ask_password))
+
+
+@command(_LOGIN, of=accounts, named="second-factor-reset")
+def accounts_second_factor_reset(settings: Settings, say: Say, login: str) -> None:
+    """Forget a second factor that was lost, so that its owner sets up another."""
+    people.reset_second_factor(say, settings, login)
+
+
+def _password(ask: bool) -> str | None:
+    """Return a password that was typed twice without showing it, or None where one is to be made."""
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)) if ask else None
+
+
+trail = family("trail", "Read and check the trail of who saw which student, and who did what.")
+
+
+@command(
+    click.option("--known", default=None, callback=_head, metavar="NUMBER:DIGEST", help="An end that was noted before."),
+    of=trail,
+    named="verify",
+)
+def trail_verify(settings: Settings, say: Say, known: tuple[int, str] | None) -> None:
+    """Check that no row was changed, left out or put in."""
+    people.verify(say, settings, known)
+
+
+@command(of=trail, named="head")
+def trail_head(settings: Settings, say: Say) -> None:
+    """Tell where the trail ends now, to be noted elsewhere."""
+    people.head(say, settings)
+
+
+@command(click.argument("student"), of=trail, named="views")
+def trail_views(settings: Settings, say: Say, student: str) -> None:
+    """Tell who saw a student or did something about them, the newest first."""
+    people.views(say, settings, student)
+
+
+@command(
+    click.option("--school", metavar="KEY", help="The organisation_id of a school, or of what lies above it (default: all)."),
+    click.option("--why", help="The reason, which everybody reads who works with the list. Without it: where it is stopped."),
+)
+def pause(settings: Settings, say: Say, school: str | None, why: str | None) -> None:
+    """Stop scoring and hide scores, at one school or everywhere. Cases and supports go on."""
+    rights.pause(say, settings, school, why)
+
+
+@command(click.option("--school", metavar="KEY", help="The school at which scoring was stopped (default: everywhere)."))
+def resume(settings: Settings, say: Say, school: str | None) -> None:
+    """Let scoring go on where it was stopped."""
+    rights.resume(say, settings, school)
+
+
+families = family("families", "Do what a student or a family asked for in person: object, withdraw, erase.")
+
+_STUDENT = click.argument("student")
+
+
+@command(
+    _STUDENT,
+    click.option("--said-by", required=True, metavar="WHO", help="Who asked, such as: the mother, by letter of 3 May."),
+    of=families,
+    named="object",
+)
+def families_object(settings: Settings, say: Say, student: str, said_by: str) -> None:
+    """Stop scoring of a student, and nothing else, until the family takes it back."""
+    rights.object_(say, settings, _store(settings), student, said_by)
+
+
+@command(_STUDENT, of=families, named="withdraw")
+def families_withdraw(settings: Settings, say: Say, student: str) -> None:
+    """Take an objection back, as the family asked."""
+    rights.withdraw(say, settings, student)
+
+
+@command(
+    _STUDENT,
+    click.option("--confirm", required=True, metavar="STUDENT", help="The student's key once more: there is no way back."),
+    of=families,
+    named="erase",
+)
+def families_erase(settings: Settings, say: Say, student: str, confirm: str) -> None:
+    """Erase a student from the state folder and the database, for good. No scoring may run meanwhile."""
+    rights.erase(say, settings, _store(settings), student, confirm)
+
+
+@command(of=families, named="corrections")
+def families_corrections(settings: Settings, say: Say) -> None:
+    """List the corrections that wait for a decision, those due first."""
+    rights.corrections(say, settings)
+
+
+@command()
+def goals(settings: Settings, say: Say) -> None:
+    """Check goals.toml, and tell which goals, capacity, thresholds and catalogue are in force and who signed them."""
+    agreeing.goals(settings, say)
+
+
+@command(
+    click.argument("kind", type=click.Choice(AGREED_KINDS)),
+    click.argument("file", type=click.Path(path_type=Path), required=False),
+    click.option("--as", "login", required=True, metavar="LOGIN", help="The account in whose name it is signed."),
+    click.option("--reason", required=True, help="Why the school wants this; everybody reads it."),
+)
+def agree(settings: Settings, say: Say, kind: Kind, file: Path | None, login: str, reason: str) -> None:
+    """Sign a file (default: KIND.toml in the state folder) as what is agreed on from now."""
+    agreeing.agree(settings, say, kind, file, login, reason)
+
+
 @command(
     click.option("--students", default=2_000, show_default=True, help="How many students the district has."),
     click.option("--seed", default=7, show_default=True, help="Another seed, another district."),
@@ -775,7 +970,7 @@ def demo(settings: Settings, say: Say, students: int, seed: int, no_serve: bool,
     import time
     from dataclasses import replace
 
-    from homeroom.demo import ROWS, curl, prepare, told
+    from homeroom.demo import ROWS, curl, doors, prepare, serving, told
     from homeroom.settings import read
     from training.run import Training
 
@@ -798,14 +993,14 @@ def demo(settings: Settings, say: Say, students: int, seed: int, no_serve: bool,
         say.lines(f"{one.model.target.name} version {one.model.version}: AUC {_figure(one.metrics.auc)} on the later year, "
                   f"gate {'passed' if one.passed_gate else 'not passed'}")  # fmt: skip
     say.lines(*told(shown), "", f"The list: {shown.scores}", f"An API key for a counselor: {shown.key}",
-              f"Ask for a student: {curl(shown, host, port)}")  # fmt: skip
+              f"Ask for a student: {curl(shown, host, port)}", "", *doors(shown, host, port))  # fmt: skip
     say.result({"home": str(home), "as_of": shown.as_of, "versions": shown.versions, "scores": str(shown.scores),
                 "students": shown.students, "key": shown.key, "seconds": round(time.perf_counter() - began, 1)})  # fmt: skip
     if not no_serve:
         from serving.launch import serve as launch
 
         say.lines("", f"Open http://{host}:{port}. Stop with Ctrl-C.")
-        launch(read(str(home), ()).serve(), host, port)
+        launch(serving(shown, read(str(home), ()).serve()), host, port)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ result is there already is not done again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -23,10 +24,28 @@ from homeroom.simulate import oneroster
 from homeroom.simulate.run import FORMAT, MANIFEST, simulate
 from homeroom.simulate.world import World
 from serving.batch import run
-from serving.cases.database import open_database
+from serving.cases.access import ties
+from serving.cases.database import Database, open_database
 from serving.cases.keys import create_key, list_keys, revoke_key
+from serving.cases.people import (
+    Account,
+    Role,
+    accounts,
+    begin_second_factor,
+    change_password,
+    confirm_second_factor,
+    create_account,
+    has_second_factor,
+    made_password,
+    needs_second_factor,
+    remove_second_factor,
+    shown_code,
+)
+from serving.erasure import note_members
+from serving.intake import Door, keep
 from serving.scoring import Scoring
 from serving.store import Store
+from serving.withheld import Withheld
 from training.governance import Governance, Provenance
 from training.promotion import Approval, SignOff
 from training.registry import Registry
@@ -62,8 +81,19 @@ ROWS = 80_000
 
 
 @dataclass(frozen=True)
+class Entrance:
+    """How somebody of the demonstration signs in. ``codes`` stand in for the app that makes codes; each is good once."""
+
+    role: Role
+    login: str
+    password: str
+    codes: tuple[str, ...]
+    students: int
+
+
+@dataclass(frozen=True)
 class Shown:
-    """What the demonstration made: its folder, the day it looks from, models by target, the list and a key."""
+    """What the demonstration made: its folder, the day it looks from, models by target, the list, a key, who signs in."""
 
     home: Path
     as_of: date
@@ -74,6 +104,7 @@ class Shown:
     students: int
     key: str
     example: str
+    entrances: tuple[Entrance, ...]
 
 
 def prepare(home: Path, students: int, seed: int, training: Training, progress: Progress) -> Shown:
@@ -92,15 +123,16 @@ def prepare(home: Path, students: int, seed: int, training: Training, progress: 
     _simulated(district, students, seed, world, progress)
     _exported(district, home / "export", progress)
     progress("reading the OneRoster export and the tables beside it")
-    records = _records(home / "export", store)
+    records = _records(home / "export", store, _database(home))
     results = _trained(home, records, store, registry, training, progress)
     models = [registry.load(target, STANDARD) for target in TARGETS if registry.champion(target) is not None]
     as_of = date.fromisoformat(world.years.through)
     scores = home / "scores.parquet"
-    done = run(records, models, as_of, store, scores, Scoring(), lambda step, at, of: progress(f"scoring: {step}", at, of))
+    done = run(records, models, as_of, store, scores, Scoring(), lambda step, at, of: progress(f"scoring: {step}", at, of),
+               withheld=Withheld.of(_database(home), "default"), exempt="simulated")  # fmt: skip
     return Shown(
         home, as_of, district, {one.target.name: one.version for one in models}, tuple(results), scores, done.students,
-        _key(home), _example(scores),
+        _key(home), _example(scores), _entrances(home, records, as_of, datetime.now(UTC)),
     )  # fmt: skip
 
 
@@ -147,16 +179,13 @@ def _exported(district: Path, export: Path, progress: Progress) -> None:
         stamp.write_bytes(made)
 
 
-def _records(export: Path, store: Store) -> SchoolRecords:
+def _records(export: Path, store: Store, db: Database) -> SchoolRecords:
     told, made = OneRoster(), store.records_folder
     if (made / "manifest.json").exists():
         kept = store.records()
-        if kept.digest == digest("oneroster", export, told):
+        if kept.digest == Door.of(db, "default").digest(digest("oneroster", export, told)):
             return kept
-    reading = read("oneroster", export, told)
-    records = SchoolRecords.from_frames(reading.tables, "default", reading.digest).write(made)
-    store.keep_accounts(reading.digest, reading.accounts)
-    return records
+    return keep(store, read("oneroster", export, told), "default", db, promoting.today()).records
 
 
 def _trained(
@@ -175,6 +204,7 @@ def _trained(
     results = train(records, settings=training, pass_mark=OneRoster().pass_mark, registry=registry,
                     progress=lambda step: progress(f"training: {step}"), provenance=provenance,
                     left_out=lambda target, why: progress(f"{target} is left out: {why.problems[0].problem}"))  # fmt: skip
+    note_members(store, records, {result.model.target.name: result.model.version for result in results})
     for result in results:
         approval = Approval(day, "the demonstration", tuple(SignOff(role, name, day.isoformat()) for role, name in SIGNERS),
                             governance, "" if result.passed_gate else REASON)  # fmt: skip
@@ -183,9 +213,14 @@ def _trained(
     return results
 
 
+def _database(home: Path) -> Database:
+    home.mkdir(parents=True, exist_ok=True)
+    return open_database(f"sqlite:///{(home / 'homeroom.db').resolve()}")
+
+
 def _key(home: Path) -> str:
     """Return a new counselor's key; the one that an earlier run printed is revoked, since nobody can read it again."""
-    database = open_database(f"sqlite:///{(home / 'homeroom.db').resolve()}")
+    database = _database(home)
     for one in list_keys(database, "default"):
         if one.label == LABEL and one.revoked_at is None:
             revoke_key(database, "default", one.id)
@@ -197,3 +232,65 @@ def _example(scores: Path) -> str:
     listed = pl.read_parquet(scores, columns=["student_id", "target", "probability"])
     first = listed.filter(pl.col("probability").is_not_null()).sort("target", "probability", descending=[False, True]).head(1)
     return str(first["student_id"].item())
+
+
+#: Who can sign in here.
+SHOWN_ROLES: tuple[Role, ...] = ("counselor", "teacher", "principal")
+
+
+def _entrances(home: Path, records: SchoolRecords, as_of: date, now: datetime) -> tuple[Entrance, ...]:
+    """Return how one of each role signs in: with a new password each time, since nobody can read the last one again.
+
+    Of those on record it is the one who sees the most students.
+    """
+    database = _database(home)
+    kept = {one.login: one for one in accounts(database, "default")}
+    found = []
+    for role in SHOWN_ROLES:
+        mine = ties(records, as_of).frame.filter(pl.col("role") == role)
+        counted = mine.group_by("person_id").agg(pl.col("student_id").n_unique().alias("students"))
+        person, students = counted.sort("students", "person_id", descending=[True, False]).row(0)
+        login, password = f"{role}@demo.example", made_password()
+        account = kept.get(login)
+        if account is None:
+            account = create_account(
+                database, "default", login=login, name=_called(records, person), role=role, person_id=person,
+                password=password, now=now,
+            )  # fmt: skip
+        else:
+            change_password(database, "default", account.id, password, now)
+        found.append(Entrance(role, login, password, _codes(database, account, now), students))
+    return tuple(found)
+
+
+def _codes(database: Database, account: Account, now: datetime) -> tuple[str, ...]:
+    """Return new recovery codes for a role that signs in with two factors: who looks at a demonstration has no app for it."""
+    if not needs_second_factor(account):
+        return ()
+    if has_second_factor(database, "default", account.id):
+        remove_second_factor(database, "default", account.id, now)
+    made = begin_second_factor(database, "default", account.id, now)
+    return confirm_second_factor(database, "default", account.id, shown_code(made.secret, now), now)
+
+
+def _called(records: SchoolRecords, staff_id: str) -> str:
+    row = records.school_table("staff").filter(pl.col("staff_id") == staff_id).row(0, named=True)
+    return f"{row['given_name']} {row['family_name']}"
+
+
+def doors(shown: Shown, host: str, port: int) -> list[str]:
+    """Return what a person is told of signing in."""
+    lines = [f"Sign in at http://{host}:{port}/review:"]
+    for one in shown.entrances:
+        codes = f", and where a code is asked for one of: {'  '.join(one.codes[:3])}" if one.codes else ""
+        lines.append(f"  {one.role} ({one.students} students): {one.login}, password {one.password}{codes}")
+    return lines
+
+
+def serving(shown: Shown, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the server of the demonstration is told: the pages are read as the day on which its records end."""
+    review = {
+        "today": shown.as_of.isoformat(), "simulated": True, "safeguarding": "nobody: the students are simulated",
+        "capacity_set_by": "the demonstration",
+    }  # fmt: skip
+    return {**told, "review": {**review, **told.get("review", {})}}

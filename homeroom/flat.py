@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from homeroom.cli import Say
     from homeroom.settings import Settings
     from serving.store import Store
+    from serving.withheld import Withheld
     from training.registry import Registry
 
 #: The name of the source.
@@ -105,7 +106,9 @@ def _figures(found: Mapping[str, float | int | None]) -> str:
     )
 
 
-def score(say: Say, path: Path, mapping: Path, as_of: date, out: Path, store: Store, registry: Registry) -> None:
+def score(
+    say: Say, path: Path, mapping: Path, as_of: date, out: Path, store: Store, registry: Registry, withheld: Withheld
+) -> None:
     """Score every row of a flat file by the model in use of the outcome that the description names."""
     from features.flat import read_description
     from features.sources.tabular import read
@@ -114,7 +117,8 @@ def score(say: Say, path: Path, mapping: Path, as_of: date, out: Path, store: St
     described = read_description(mapping)
     model = registry.load_flat(described.label.name)
     found = _kept(read(path, model.description.read_as(described), labelled=False), say, store)
-    listed = run(found.table, model, as_of, out, store.secret())
+    withheld.refuse_everywhere()
+    listed = run(found.table, model, as_of, out, store.secret(), withheld)
     counts = dict(listed.group_by("status").len().sort("status").iter_rows())
     say.lines(
         f"{model.target.name}: {', '.join(f'{rows:,} {status}' for status, rows in counts.items())}",

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import getpass
 import json
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from features.problems import Problem, Refused
 
@@ -121,8 +122,11 @@ def stop(say: Say, registry: Registry, target: str, why: str, by: str) -> None:
     say.result({"target": target, "stopped": version})
 
 
-def card(say: Say, registry: Registry, target: str | None, version: str, audience: str, out: Path | None) -> None:
-    """Print or write a model's card, or the system card of all models in use."""
+def card(
+    say: Say, registry: Registry, target: str | None, version: str, audience: str, out: Path | None,
+    told: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:  # fmt: skip
+    """Print or write a model's card with what is ``told`` beside it, or the system card of all models in use."""
     from serving import pages, system_card
     from training.card_page import page
     from training.targets import TARGETS
@@ -134,7 +138,7 @@ def card(say: Say, registry: Registry, target: str | None, version: str, audienc
         found = system_card.system_card([registry.card(name) for name in names])
         text = system_card.page(found, audience)
     else:
-        found = registry.card(target, version)
+        found = told(registry.card(target, version))
         text = page(found, audience)
     if out is None:
         say.lines(text)

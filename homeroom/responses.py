@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from features.sources.responses import LogReading
     from homeroom.cli import Say
     from serving.store import Store
+    from serving.withheld import Withheld
 
 #: The name of the source.
 RESPONSES = "responses"
@@ -128,14 +129,19 @@ def evaluate(say: Say, path: Path, mapping: Path, store: Store) -> None:
     say.result({"target": model.name, "metrics": asdict(figures), "students": students, "merged": asdict(found.merged)})
 
 
-def score(say: Say, path: Path, mapping: Path, as_of: date, out: Path, store: Store) -> None:
+def score(say: Say, path: Path, mapping: Path, as_of: date, out: Path, store: Store, withheld: Withheld) -> None:
     """Write how likely each student's next answer is right, on each skill that they practised and that was learned of."""
+    import numpy as np
+
     from training.tracing import next_responses
     from training.tracing_model import TracingModel
 
+    withheld.refuse_everywhere()
     found = _read(path, mapping, say, store)
     model = TracingModel.read(_folder(store, found.described.name))
-    listed = next_responses(model, found.log, as_of)
+    open_to = np.array([name not in withheld.objected for name in found.log.students], dtype=bool)
+    log = found.log if open_to.all() else found.log.take(open_to[found.log.student])
+    listed = next_responses(model, log, as_of)
     out.parent.mkdir(parents=True, exist_ok=True)
     listed.write_parquet(out)
     known = f"by what was known by the end of {as_of}" if found.log.dated else "the log has no dates: all of it is known"

@@ -18,7 +18,7 @@ from features import tenants
 from features.problems import Problem, Refused
 
 #: The tables of ``homeroom.toml``, and what is set outside of any.
-SECTIONS = ("source", "train", "schedule", "audit", "score", "serve", "monitor", "governance")
+SECTIONS = ("source", "train", "schedule", "audit", "score", "serve", "review", "oidc", "monitor", "governance")
 PLAIN = ("tenant", "database_url", "mlflow_uri")
 
 TEMPLATE = """# Homeroom's settings. Every key has a default; an unknown key is refused.
@@ -53,6 +53,26 @@ tenant = "default"
 
 [serve]
 # workers = 1                          # processes that answer requests
+
+# What a school says of the pages for counselors and teachers.
+[review]
+# capacity = 20                        # how many students a list is cut to
+# capacity_set_by = ""                 # who says that so many can be looked after well
+# waiting_days = 5                     # school days after which a student has waited too long for a look
+# safeguarding = ""                    # whom to turn to when a child may not be safe
+# safeguarding_folder = ""             # where concerns go that are written here; only whoever keeps children safe reads it
+
+# The school's own sign-in (OpenID Connect); docs/sign_in.md. Its secret never stands here.
+[oidc]
+# issuer = ""                          # the provider's address; without one nobody signs in by it
+# client_id = ""                       # the name under which the provider knows Homeroom
+# client_secret_file = ""              # a file that holds the secret; else HOMEROOM_OIDC_SECRET does
+# address = ""                         # where people reach this service, such as https://homeroom.example.org
+# scopes = ["openid", "email"]         # what the provider is asked for
+# login_claim = "email"                # the claim that is the login of an account here
+# domains = []                         # the only ones that a login may end with; none means any
+# second_factor_amr = []               # words of the claim amr that say that a second factor was passed, such as "mfa"
+# second_factor_acr = []               # the same of the claim acr
 
 # Who answers for the models, and on what grounds. All of these must be stated before a version may serve.
 [governance]
@@ -99,7 +119,9 @@ class Settings:
 
     def serve(self) -> dict[str, Any]:
         """Return what the server is told, the shared settings among it."""
-        told = {"home": str(self.home), "database_url": self.database_url, "mlflow_uri": self.mlflow_uri}
+        told: dict[str, Any] = {"home": str(self.home), "database_url": self.database_url, "mlflow_uri": self.mlflow_uri}
+        told |= {name: text for name, text in self.given.get("governance", {}).items() if name in ("dpia_id", "dpia_date")}
+        told |= {"tenant": self.tenant, "review": self.given.get("review", {}), "oidc": self.given.get("oidc", {})}
         return {**told, **self.given.get("score", {}), **self.given.get("serve", {})}
 
 

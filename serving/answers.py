@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from serving import wording
 from serving.listed import Listed
-from serving.scoring import Risk
+from serving.scoring import WITHHELD, Risk
 
 if TYPE_CHECKING:
     from serving.flat import Outlook
@@ -104,7 +104,9 @@ def answer(
         "model": versions,
     }
     if skills_asked and not gaps:
-        found |= {"gaps_status": "no_evidence", "gaps_reason": wording.NO_SKILLS}
+        silent = next((risk for risk in risks if risk.status in WITHHELD), None)
+        told = ("no_evidence", wording.NO_SKILLS) if silent is None else (silent.status, silent.status_reason)
+        found |= {"gaps_status": told[0], "gaps_reason": told[1]}
     if audience == "family":
         found["rights"] = RIGHTS
         del found["model"]
@@ -121,7 +123,7 @@ def _risk(risk: Risk, called: str, audience: str, secret: bytes) -> dict[str, An
         "section_id": risk.section_id,
         "status": risk.status,
         "band": risk.band,
-        "headline": wording.headline(risk.band),
+        "headline": wording.headline(risk.band, risk.status),
     }
     if risk.status != "scored":
         nothing: dict[str, Any] = {"reasons": [], "strengths": [], "unknowns": wording.unknowns(risk)}

@@ -25,6 +25,7 @@ from serving.answers import Student, prediction_id
 from serving.monitor import Monitoring
 from serving.scoring import Risk, Scoring, feature_tables, score
 from serving.store import Latest, Store
+from serving.withheld import NOBODY, Withheld
 from training.trained import TrainedModel
 
 Progress = Callable[[str, int, int], None]
@@ -33,16 +34,16 @@ _REASONS = pl.List(pl.Struct({"concept": pl.String, "feature": pl.String, "value
                               "text": pl.String}))  # fmt: skip
 
 #: Changes when parts are written in another way, so that a run never takes up parts of another release.
-FORMAT = 3
+FORMAT = 4
 
-#: The columns of a scored list.
+#: The columns of a scored list. ``correction`` names the accepted correction after which a row was made anew.
 SCHEMA: Mapping[str, Any] = {
     "prediction_id": pl.String, "student_id": pl.String, "target": pl.String, "enrolment_id": pl.String,
     "section_id": pl.String, "skill_id": pl.String, "as_of": pl.Date, "status": pl.String, "status_reason": pl.String,
     "band": pl.String, "probability": pl.Float64, "interval_low": pl.Float64, "interval_high": pl.Float64,
     "expected": pl.Float64, "expected_low": pl.Float64, "expected_high": pl.Float64, "per_100": pl.String,
     "reasons": _REASONS, "strengths": _REASONS, "unknowns": pl.List(pl.String), "model_version": pl.String,
-    "norms": pl.String, "raw": pl.Float64,
+    "norms": pl.String, "raw": pl.Float64, "correction": pl.String,
 }  # fmt: skip
 
 
@@ -68,6 +69,8 @@ def run(
     progress: Progress = lambda _step, _done, _of: None,
     monitoring: Monitoring | None = None,
     pass_mark: float | None = None,
+    withheld: Withheld = NOBODY,
+    exempt: str = "",
 ) -> Run:
     """Score everybody enrolled on a date, write the list to ``out`` as Parquet, and keep the snapshot for requests.
 
@@ -81,22 +84,26 @@ def run(
         progress: called with a step, how many parts are done, and of how many.
         monitoring: see :class:`~serving.monitor.Monitoring`.
         pass_mark: share of the best score from which a skill counts as secure, kept with the list until outcomes come.
+        withheld: who is not scored by the database; who is not by the records themselves is found in these.
+        exempt: why scoring takes no impact assessment (see :mod:`serving.assessed`), kept with the list.
 
     Raises:
         NotFound: there are no models, or nobody is enrolled on the date.
-        Refused: what models read is newly missing (see :mod:`serving.missing`).
+        Refused: what models read is newly missing (see :mod:`serving.missing`), or scoring is stopped everywhere.
 
     """
     settings, monitoring = settings or Scoring(), monitoring or Monitoring()
     if not models:
         raise NotFound("No model is promoted. Train one with `homeroom train`, then `homeroom promote TARGET VERSION`.")
+    withheld.refuse_everywhere()
+    withheld = withheld.with_records(records, as_of)
     when = pl.DataFrame({"as_of": [as_of]})
     if enrolled(records, when).stays.is_empty():
         raise NotFound(f"Nobody is enrolled on {as_of}, as far as was known on that day.")
     versions = {model.target.name: model.version for model in models}
     definitions = {model.target.name: definitions_of(model) for model in models}
     token = digest_of(FORMAT, records.digest, records.tenant, records.buckets, as_of, settings, sorted(versions.items()),
-                      sorted(definitions.items()))  # fmt: skip
+                      sorted(definitions.items()), withheld.digest)  # fmt: skip
     folder = store.folder / "snapshots" / f"{as_of}-{token}"
     folder.mkdir(parents=True, exist_ok=True)
     through = records.data_through(as_of)
@@ -109,11 +116,7 @@ def run(
         if all(path.exists() for path in paths.values()):
             found += 1
         else:
-            part = records.bucket(number)
-            nobody = {model.target.unit: Norms.none() for model in models}
-            tables = feature_tables(part, enrolled(part, when), models, nobody, settings)
-            for name, path in paths.items():
-                _write(tables[name].frame, path)
+            _write_bases(records.bucket(number), when, models, settings, withheld, paths)
         done += 1
         progress("features", done, steps)
     secret = store.secret()
@@ -131,25 +134,48 @@ def run(
                 found += 1
             else:
                 table = placed(base, norms)
-                _write(table.frame, folder / f"features-{target.name}-{number:04d}.parquet")
-                _write(_list(score(table, model, through, settings), norms.digest, secret), path)
+                write_whole(table.frame, folder / f"features-{target.name}-{number:04d}.parquet")
+                write_whole(scored_rows(score(table, model, through, settings), norms.digest, secret), path)
             parts.append(path)
             done += 1
             progress(f"scores: {target.name}", done, steps)
-    whole = pl.concat([pl.read_parquet(path) for path in parts]).sort(
-        "target", "student_id", "enrolment_id", "section_id", "skill_id"
-    )
+    whole = _with_silent(parts, records, when, models, withheld, secret)
     # Last, so that parts depend on nothing that another run may have written since.
     whole = previous.kept_on(whole, models, previous.listed_before(store, as_of))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    _write(whole, out)
+    write_whole(whole, out)
+    scored = folder / "scored.parquet"
+    write_whole(whole, scored)
     lists.keep(store, whole, models, as_of, token, pass_mark, monitoring.keep_lists_days)
     snapshots = {
         model.target.name: str((folder / f"features-{model.target.name}-*.parquet").relative_to(store.folder))
         for model in models
     }
-    store.name_latest(Latest(as_of, through, names, snapshots, token, definitions))
+    store.name_latest(Latest(as_of, through, names, snapshots, token, definitions,
+                            str(scored.relative_to(store.folder)), exempt))  # fmt: skip
     return Run(whole.height, whole["student_id"].n_unique(), _counts(whole), steps, found, through)
+
+
+def _write_bases(
+    part: SchoolRecords, when: pl.DataFrame, models: Sequence[TrainedModel], settings: Scoring, withheld: Withheld,
+    paths: Mapping[str, Path],
+) -> None:  # fmt: skip
+    """Write the features of one bucket, of everybody who is scored."""
+    kept, _ = withheld.apart(enrolled(part, when), part)
+    tables = feature_tables(part, kept, models, {model.target.unit: Norms.none() for model in models}, settings)
+    for name, path in paths.items():
+        write_whole(tables[name].frame, path)
+
+
+def _with_silent(
+    parts: Sequence[Path], records: SchoolRecords, when: pl.DataFrame, models: Sequence[TrainedModel], withheld: Withheld,
+    secret: bytes,
+) -> pl.DataFrame:  # fmt: skip
+    """Return the whole list in order: the parts that were scored, and those of whom nothing is said."""
+    frames = [pl.read_parquet(path) for path in parts]
+    if withheld:
+        _, gone = withheld.apart(enrolled(records, when), records)
+        frames.append(scored_rows(withheld.risks(gone, models), None, secret))
+    return pl.concat(frames).sort("target", "student_id", "enrolment_id", "section_id", "skill_id")
 
 
 def _bases(folder: Path, model: TrainedModel, buckets: int) -> Iterator[FeatureTable]:
@@ -172,11 +198,20 @@ def definitions_of(model: TrainedModel) -> str:
     return digest_of(*((one.name, one.fingerprint) for one in model.catalog))
 
 
-def _list(risks: Sequence[Risk], norms: str, secret: bytes) -> pl.DataFrame:
-    return pl.DataFrame([_row(risk, norms, secret) for risk in risks], schema=SCHEMA)
+def scored_rows(risks: Sequence[Risk], norms: str | None, secret: bytes, correction: str | None = None) -> pl.DataFrame:
+    """Return what models say of units as rows of a list (:data:`SCHEMA`).
+
+    Args:
+        risks: what each model says of each unit.
+        norms: the digest of the norms that placed them.
+        secret: the tenant's, for the predictions' identifiers.
+        correction: what the rows were made anew for.
+
+    """
+    return pl.DataFrame([_row(risk, norms, secret) | {"correction": correction} for risk in risks], schema=SCHEMA)
 
 
-def _row(risk: Risk, norms: str, secret: bytes) -> dict[str, Any]:
+def _row(risk: Risk, norms: str | None, secret: bytes) -> dict[str, Any]:
     student = Student(risk.student_id)
     low, high = risk.interval or (None, None)
     expected_low, expected_high = risk.expected_interval or (None, None)
@@ -200,8 +235,9 @@ def _facts(found: Sequence[wording.Reason]) -> list[dict[str, Any]]:
     ]
 
 
-def _write(frame: pl.DataFrame, path: Path) -> None:
+def write_whole(frame: pl.DataFrame, path: Path) -> None:
     """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f".{path.name}.building")
     frame.write_parquet(building)
     building.replace(path)

@@ -9,12 +9,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from features.problems import HomeroomError, NotFound, Problem, Refused
+from serving.cases.oidc import OidcSettings
+from serving.review.settings import ReviewSettings
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from serving.cases.families import Correction, Restriction
 
 #: Names the settings in the environment: BentoML starts its workers as processes of their own.
 SETTINGS_VARIABLE = "HOMEROOM_SERVE"
@@ -46,6 +53,9 @@ class Desk(Protocol):
     def score_stored(self, student_ids: list[str], tenant: str, audience: str) -> dict[str, object]:
         """Score the latest stored snapshot of students that ``tenant`` owns."""
 
+    def corrected(self, tenant: str, asked: Correction | Restriction, today: date) -> int:
+        """Lay an accepted correction over the records, and score its student again."""
+
     def model_card(self, target: str, prediction_id: str | None, tenant: str) -> dict[str, object]:
         """Return the card of the model in use for ``target``, or of the version behind one prediction."""
 
@@ -61,7 +71,9 @@ class ServeSettings:
     """What a service is told when it starts.
 
     ``max_waiting`` is how many requests one worker holds at a time, the one it works on included; the next one is
-    told to come back (429). ``timeout_s`` bounds reading a request and, apart from that, answering it.
+    told to come back (429). ``timeout_s`` bounds reading a request and, apart from that, answering it. ``tenant`` is
+    whose people sign in to the pages, ``review`` what their school says of them, and ``oidc`` its own sign-in. ``dpia_id`` and
+    ``dpia_date`` are the impact assessment under which stored students are scored (:mod:`serving.assessed`).
     """
 
     home: Path = Path(".homeroom")
@@ -74,6 +86,11 @@ class ServeSettings:
     mlflow_uri: str = ""
     stale_after_days: int = 14
     norms_stale_after_days: int = 14
+    dpia_id: str = ""
+    dpia_date: str = ""
+    tenant: str = "default"
+    review: ReviewSettings = field(default_factory=ReviewSettings)
+    oidc: OidcSettings = field(default_factory=OidcSettings)
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, object]) -> ServeSettings:
@@ -81,27 +98,24 @@ class ServeSettings:
 
         Raises :class:`~features.problems.Refused` with every unknown key and every value of the wrong kind at once.
         """
+        review, oidc = ReviewSettings.from_mapping(given.get("review", {})), OidcSettings.from_mapping(given.get("oidc", {}))
+        given = {name: value for name, value in given.items() if name not in ("review", "oidc")}
         known = {field.name: field.default for field in fields(cls)}
+        texts = {name for name, default in known.items() if isinstance(default, str | Path)}
         problems = [
             Problem("setting", f"serve.{name}", "There is no such setting", f"The settings are {', '.join(known)}.")
             for name in given
             if name not in known
         ]
         for name, value in given.items():
-            kind = (
-                (str, Path)
-                if name in ("home", "database_url", "mlflow_uri")
-                else (int, float)
-                if name == "timeout_s"
-                else (int,)
-            )
+            kind = (str, Path) if name in texts else (int, float) if name == "timeout_s" else (int,)
             wrong = not isinstance(value, kind) or isinstance(value, bool)
             if name in known and (wrong or (isinstance(value, int | float) and value <= 0)):
                 wanted = "text" if str in kind else "a number above 0"
                 problems.append(Problem("setting", f"serve.{name}", f"It must be {wanted}", "Correct the setting."))
         if problems:
             raise Refused(problems, "The settings of the service were refused")
-        told = cls(**given)  # type: ignore[arg-type]
+        told = cls(**given, review=review, oidc=oidc)  # type: ignore[arg-type]
         home = Path(told.home).expanduser().resolve()
         url = told.database_url or f"sqlite:///{home / 'homeroom.db'}"
         if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
@@ -118,7 +132,7 @@ class ServeSettings:
     def as_json(self) -> str:
         """Return the settings as the environment carries them to the workers."""
         told = {field.name: getattr(self, field.name) for field in fields(self)}
-        return json.dumps(told | {"home": str(self.home)})
+        return json.dumps(told | {"home": str(self.home), "review": asdict(self.review), "oidc": asdict(self.oidc)})
 
 
 def open_chosen_desk(home: Path) -> Desk:

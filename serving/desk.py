@@ -11,7 +11,8 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,14 +27,20 @@ from features.standard import STANDARD
 from features.tables import Grain
 from serving import flat, requests
 from serving.answers import Student, answer, version_in
+from serving.assessed import Assessment
 from serving.batch import definitions_of
+from serving.cases.database import Database, open_database
+from serving.cases.families import Correction, Restriction
 from serving.contract import SCORE_EXAMPLE, NoModel, ServeSettings
+from serving.erasure import erased_members, with_erased
 from serving.failures import places
 from serving.listed import held
 from serving.previous import by_student, listed_before
-from serving.scoring import Risk, Scoring, feature_tables, score
+from serving.rescoring import rescore, take_into_records
+from serving.scoring import WITHHELD, Risk, Scoring, feature_tables, score
 from serving.store import Latest, Store
 from serving.system_card import system_card
+from serving.withheld import NOBODY, Withheld
 from training.flat_model import FlatModel
 from training.registry import Registry
 from training.targets import TARGETS
@@ -49,7 +56,8 @@ LOOK_EVERY = 5.0
 class Shelf:
     """What a tenant's requests are worked on with: models, the school's tables, norms, and the newest scoring.
 
-    ``flat`` holds the models of flat files by the name of their outcome.
+    ``flat`` holds the models of flat files by the name of their outcome. ``withheld`` is who is not scored, looked at anew
+    every few seconds.
     """
 
     models: tuple[TrainedModel, ...]
@@ -59,6 +67,7 @@ class Shelf:
     latest: Latest | None
     secret: bytes
     state: object
+    withheld: Withheld = NOBODY
 
     @property
     def asks_skills(self) -> bool:
@@ -66,13 +75,34 @@ class Shelf:
         return any(model.target.unit == "skill" for model in self.models)
 
 
+#: What names a unit and its day, in the order in which a risk takes them.
+_KEYS = ("student_id", "enrolment_id", "section_id", "skill_id", "as_of")
+
+
 class Desk:
     """The desk of a state folder; see :class:`serving.contract.Desk` for what each method is asked."""
 
-    def __init__(self, home: Path, models: Path, mlflow_uri: str = "", scoring: Scoring | None = None) -> None:
+    def __init__(
+        self, home: Path, models: Path, mlflow_uri: str = "", scoring: Scoring | None = None, database_url: str = "",
+        assessment: Assessment | None = None,
+    ) -> None:  # fmt: skip
+        """Open a desk.
+
+        Args:
+            home: the state folder.
+            models: the folder of the registry.
+            mlflow_uri: a shared MLflow server.
+            scoring: see :class:`~serving.scoring.Scoring`.
+            database_url: where objections and stops are kept; without it only those count that the records hold.
+            assessment: what stored students are scored under; without it, whoever made the list has seen to it.
+
+        """
         self._home, self._models, self._uri = home, models, mlflow_uri
         self._scoring = scoring or Scoring()
+        self._database_url, self._assessment = database_url, assessment
+        self._opened: Database | None = None
         self._shelves: dict[str, Shelf] = {}
+        self._earlier: dict[tuple[str, str, str], TrainedModel | None] = {}
         self._lock = threading.Lock()
         self._watching = False
 
@@ -98,7 +128,7 @@ class Desk:
         if requests.is_flat(body) and shelf.flat:
             rows = requests.read_flat(body, shelf.flat)
             lap("parse")
-            said = flat.score(rows.table, rows.model, rows.as_of)
+            said = flat.score(rows.table, rows.model, rows.as_of, shelf.withheld)
             lap("score and explain")
             told = [flat.answer(who, one, audience, shelf.secret) for who, one in zip(rows.students, said, strict=True)]
             lap("words")
@@ -110,10 +140,16 @@ class Desk:
         found: dict[str, tuple[Student, list[Risk]]] = {}
         for students, records in asked.groups:
             found |= {student.student_id: (student, []) for student in students}
-            units = enrolled(records, pl.DataFrame({"as_of": [asked.as_of]}))
-            tables = feature_tables(records, units, shelf.models, shelf.norms, self._scoring)
+            units, gone = enrolled(records, pl.DataFrame({"as_of": [asked.as_of]})), None
+            if shelf.withheld:
+                units, gone = shelf.withheld.apart(units, records)
+            tables = {} if gone and units.stays.is_empty() else feature_tables(
+                records, units, shelf.models, shelf.norms, self._scoring
+            )  # fmt: skip
             lap("features")
-            for model in shelf.models:
+            for risk in shelf.withheld.risks(gone, shelf.models) if gone else ():
+                found[risk.student_id][1].append(risk)
+            for model in shelf.models if tables else ():
                 for risk in score(tables[model.target.name], model, asked.data_through, self._scoring):
                     student, risks = found[risk.student_id]
                     risks.append(held(risk, student.listed))
@@ -126,10 +162,15 @@ class Desk:
         return {"as_of": asked.as_of.isoformat(), "scores": answers}, times
 
     def score_stored(self, student_ids: list[str], tenant: str, audience: str) -> dict[str, object]:
-        """Score students from the snapshot of the newest scoring of their school, by the same code."""
+        """Score students from the snapshot of the newest scoring of their school, by the same code.
+
+        Of those who are withheld by now, it says that and no more, whatever the snapshot holds.
+        """
         shelf = self._shelf(tenant)
         if shelf.latest is None:
             raise NotFound("No export of this school has been scored yet. Run `homeroom score` first.")
+        if self._assessment is not None:
+            self._assessment.refuse(shelf.latest.exempt, shelf.latest.as_of)
         store = Store.of(self._home, tenant)
         found: dict[str, list[Risk]] = {student: [] for student in student_ids}
         before = by_student(listed_before(store, shelf.latest.as_of, student_ids))
@@ -141,11 +182,16 @@ class Desk:
                 raise NotFound(f"The newest scoring does not hold what {name} version {model.version} reads. "
                                "Run `homeroom score` again.")  # fmt: skip
             rows = store.snapshot(shelf.latest, name).filter(pl.col("student_id").is_in(list(found))).collect()
+            if shelf.withheld:
+                rows, gone = shelf.withheld.rows_apart(rows, store.records())
+                for keys in gone.select(_KEYS).iter_rows():
+                    found[keys[0]].append(shelf.withheld.risk(model, *keys))
             catalog = model.catalog.at(model.target.unit)
             norms = shelf.norms.get(model.target.unit, Norms.none())
             table = FeatureTable.of(rows, catalog, model.target.unit, norms)
             for risk in score(table, model, shelf.latest.data_through, self._scoring):
                 found[risk.student_id].append(held(risk, before.get(risk.student_id, ())))
+        self._silent(store, shelf, found)
         unknown = [student for student, risks in found.items() if not risks]
         if unknown:
             # Said by its place in the list: the answer must not repeat keys that may belong to somebody else's school.
@@ -159,10 +205,40 @@ class Desk:
             )  # fmt: skip
         skills = shelf.reference.statements
         answers = [
-            answer(Student(student), shelf.latest.as_of, risks, skills, audience, shelf.secret, shelf.asks_skills)
-            for student, risks in found.items()
+            answer(Student(who), max(risk.as_of for risk in risks), risks, skills, audience, shelf.secret, shelf.asks_skills)
+            for who, risks in found.items()
         ]
         return {"as_of": shelf.latest.as_of.isoformat(), "scores": answers}
+
+    def _silent(self, store: Store, shelf: Shelf, found: Mapping[str, list[Risk]]) -> None:
+        """Add what the newest list says of students who were withheld when it was made: they have no snapshot."""
+        without = [student for student, risks in found.items() if not risks]
+        if not without or shelf.latest is None or not shelf.latest.scored:
+            return
+        models = {model.target.name: model for model in shelf.models}
+        rows = pl.scan_parquet(store.folder / shelf.latest.scored).filter(
+            pl.col("student_id").is_in(without), pl.col("status").is_in(list(WITHHELD)), pl.col("target").is_in(list(models))
+        )
+        for one in rows.collect().iter_rows(named=True):
+            risk = shelf.withheld.risk(models[one["target"]], *(one[key] for key in _KEYS))
+            found[risk.student_id].append(replace(risk, status=one["status"], status_reason=one["status_reason"]))
+
+    def corrected(self, tenant: str, asked: Correction | Restriction, today: date) -> int:
+        """Lay an accepted correction over the records and score its student again; return how many rows were made anew.
+
+        A restriction of contact is laid over the records too, and changes no score. Raises :class:`NotFound` where no
+        records are kept: then the next export that is read has it.
+        """
+        if self._db is None:
+            raise NotFound("This desk knows no database, and so no corrections.")
+        store = Store.of(self._home, tenant)
+        records = take_into_records(store, self._db, asked)
+        try:
+            models = self._shelf(tenant).models if isinstance(asked, Correction) else ()
+        except NoModel:
+            models = ()
+        return rescore(store, models, records, [asked.student_id], asked.id, today, Withheld.of(self._db, tenant),
+                       self._scoring)  # fmt: skip
 
     def model_card(self, target: str, prediction_id: str | None, tenant: str) -> dict[str, object]:
         """Return the card of the model in use, or of the version that a prediction's identifier names."""
@@ -174,12 +250,29 @@ class Desk:
             version = version_in(prediction_id, target)
             if version is None:
                 raise NotFound(f"This prediction was not made by a {target} model.")
-            return registry.card(target, version)
+            return self._with_erased(registry.card(target, version), target, version, tenant)
         shelf = self._shelf(tenant)
         model = shelf.flat.get(target) or next((one for one in shelf.models if one.target.name == target), None)
         if model is None:
             raise NotFound(f"No {target} model is in use.")
-        return {**model.card, "version": model.version}
+        return self._with_erased({**model.card, "version": model.version}, target, model.version, tenant)
+
+    def _with_erased(self, card: dict[str, object], target: str, version: str, tenant: str) -> dict[str, object]:
+        """Return a card with what it has to say of students who were erased since."""
+        return with_erased(card, erased_members(Store.of(self._home, tenant), self._db, target, version))
+
+    def model(self, target: str, version: str, tenant: str) -> TrainedModel | None:
+        """Return a version of a model, to work an earlier score out again; None where it is gone or its features changed."""
+        used = next((one for one in self._shelf(tenant).models if one.target.name == target), None)
+        if used is not None and used.version == version:
+            return used
+        key = tenant, target, version
+        if key not in self._earlier:
+            try:
+                self._earlier[key] = self._registry(tenant).load(target, STANDARD, version)
+            except (NotFound, Refused):
+                self._earlier[key] = None
+        return self._earlier[key]
 
     def system_card(self, tenant: str) -> dict[str, object]:
         """Return the card of the system, made of the cards of the models in use."""
@@ -226,7 +319,22 @@ class Desk:
         learned = {name: registry.load_flat(name) for name in registry.flat()}
         latest = store.latest()
         norms = store.norms(latest) if latest else {}
-        return Shelf(tuple(models), learned, requests.School(store.reference()), norms, latest, store.secret(), state)
+        return Shelf(tuple(models), learned, requests.School(store.reference()), norms, latest, store.secret(), state,
+                     self._withheld(tenant, store))  # fmt: skip
+
+    @property
+    def _db(self) -> Database | None:
+        if self._opened is None and self._database_url:
+            self._opened = open_database(self._database_url)
+        return self._opened
+
+    def _withheld(self, tenant: str, store: Store) -> Withheld:
+        """Return who is not scored by now, by the database and by the newest records."""
+        try:
+            records = store.records()
+        except NotFound:
+            return Withheld.of(self._db, tenant)
+        return Withheld.of(self._db, tenant, records)
 
     def _watch(self) -> None:
         with self._lock:
@@ -240,8 +348,9 @@ class Desk:
             time.sleep(LOOK_EVERY)
             for tenant, shelf in list(self._shelves.items()):
                 with _Outlived():
-                    if self._state(tenant) != shelf.state:
-                        self._shelves[tenant] = self._load(tenant)
+                    newest = self._load(tenant) if self._state(tenant) != shelf.state else shelf
+                    withheld = self._withheld(tenant, Store.of(self._home, tenant))
+                    self._shelves[tenant] = newest if withheld == newest.withheld else replace(newest, withheld=withheld)
 
 
 class _Outlived:
@@ -264,4 +373,6 @@ class _Outlived:
 def open_desk(home: Path) -> Desk:
     """Return the desk of a state folder, set as the server was told."""
     told = ServeSettings.from_environment()
-    return Desk(home, home / "models", told.mlflow_uri, Scoring(told.stale_after_days, told.norms_stale_after_days))
+    scoring = Scoring(told.stale_after_days, told.norms_stale_after_days)
+    assessment = Assessment(told.dpia_id, told.dpia_date)
+    return Desk(home, home / "models", told.mlflow_uri, scoring, told.database_url, assessment)

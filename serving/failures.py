@@ -64,6 +64,7 @@ BAD_KEY = Failure(
 NOT_JSON_TYPE = Failure(
     400, "not_json", "The body is not declared as JSON.", "Send the header 'Content-Type: application/json'."
 )
+NOT_FORM_TYPE = Failure(400, "not_form", "This is not a form.", "Send it from the page that it belongs to.")
 COMPRESSED = Failure(400, "compressed", "Compressed bodies are not read.", "Send the JSON as it is.")
 SLOW_SENDER = Failure(408, "slow_sender", "The body did not arrive in time.", "Send it again, in smaller parts.")
 BUSY = Failure(
@@ -119,13 +120,7 @@ def failure_of_error(error: Exception, request_id: str) -> Failure:
     """Return what the sender is told about an exception. One that nobody meant to raise is logged, wordless."""
     match error:
         case Refused():
-            return Failure(
-                422,
-                "refused",
-                f"{error.what}.",
-                "Every problem that was found is listed; nothing was scored.",
-                error.problems,
-            )
+            return _refusal(error)
         case NoModel():
             return Failure(
                 503,
@@ -190,6 +185,14 @@ def silence_values() -> None:
     loggers = [logging.getLogger(), *(logging.getLogger(name) for name in logging.Logger.manager.loggerDict)]
     for handler in {handler for logger in loggers for handler in logger.handlers}:
         handler.addFilter(WithoutValues())
+
+
+def _refusal(error: Refused) -> Failure:
+    """Return what is said of what was refused: 403 where it is not among somebody's rights, 422 for all that is wrong."""
+    if any(one.code == "not_permitted" for one in error.problems):
+        return Failure(403, "not_permitted", f"{error.what}.", error.problems[0].hint, error.problems)
+    told = "Every problem that was found is listed; nothing was scored."
+    return Failure(422, "refused", f"{error.what}.", told, error.problems)
 
 
 def _our_fault(request_id: str) -> Failure:

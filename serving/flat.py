@@ -21,7 +21,8 @@ from features.flat import FlatTable, Given
 from features.phrases import fill
 from serving import wording
 from serving.answers import RIGHTS, WITH_NUMBERS, Student, first_step, plain_reason, prediction_id, pseudonym
-from serving.scoring import MOST_OUTSIDE, Status
+from serving.scoring import MOST_OUTSIDE, WITHHELD, Status
+from serving.withheld import NOBODY, SAYS, Withheld
 from serving.wording import Direction, Reason
 from training.flat_model import FlatModel
 from training.trained import LEAST_KNOWN
@@ -77,18 +78,27 @@ class Outlook:
         return found
 
 
-def score(table: FlatTable, model: FlatModel, as_of: date) -> list[Outlook]:
-    """Score and explain every row.
+def score(table: FlatTable, model: FlatModel, as_of: date, withheld: Withheld = NOBODY) -> list[Outlook]:
+    """Score and explain every row but those of students who are withheld.
 
     Args:
         table: rows made by the model's own description.
         model: the model.
         as_of: the day that the list is of; it enters no number.
+        withheld: who is not scored. A flat file knows no school, so that only a stop everywhere counts here.
 
     Returns:
         one :class:`Outlook` per row, in order.
 
     """
+    silent = {key: status for key in table.keys if (status := withheld.status(key)) is not None}
+    if silent:
+        kept = [at for at, key in enumerate(table.keys) if key not in silent]
+        told = iter(score(table.take(kept), model, as_of) if kept else ())
+        return [
+            Outlook(model, key, as_of, silent[key], SAYS[silent[key]], {}, {}) if key in silent else next(told)
+            for key in table.keys
+        ]
     scored = model.score(table)
     label, names = model.description.label, model.inputs
     found = []
@@ -141,6 +151,8 @@ def strengths(outlook: Outlook, name: str) -> list[Reason]:
 
 def unknowns(outlook: Outlook) -> list[str]:
     """Return what is not known, as one sentence at most: it is said, not counted for or against anybody."""
+    if outlook.status in WITHHELD:  # nobody looked
+        return []
     missing = [one.name for one in outlook.model.description.columns
                if all(outlook.values[feature.name] is None for feature in one.shelf())]  # fmt: skip
     return [f"Not known, so not counted: {', '.join(missing)}."] if missing else []
@@ -235,7 +247,7 @@ def _one(outlook: Outlook, called: str, audience: str) -> dict[str, Any]:
         "says": f"{target.says}, {target.horizon}",
         "status": outlook.status,
         "band": outlook.band,
-        "headline": wording.headline(outlook.band),
+        "headline": wording.headline(outlook.band, outlook.status),
     }
     if outlook.status != "scored":
         nothing: dict[str, Any] = {"reasons": [], "strengths": [], "unknowns": unknowns(outlook)}
@@ -263,9 +275,11 @@ def _numbers(outlook: Outlook) -> dict[str, Any]:
     return found
 
 
-def run(table: FlatTable, model: FlatModel, as_of: date, out: Path, secret: bytes) -> pl.DataFrame:
+def run(
+    table: FlatTable, model: FlatModel, as_of: date, out: Path, secret: bytes, withheld: Withheld = NOBODY
+) -> pl.DataFrame:
     """Score every row, write the list to ``out`` as Parquet, whole or not at all, and return it."""
-    listed = pl.DataFrame([_row(one, secret) for one in score(table, model, as_of)], schema=SCHEMA)
+    listed = pl.DataFrame([_row(one, secret) for one in score(table, model, as_of, withheld)], schema=SCHEMA)
     out.parent.mkdir(parents=True, exist_ok=True)
     building = out.with_name(f".{out.name}.building")
     listed.write_parquet(building)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from types import TracebackType
 from typing import Literal, Protocol
+from urllib.parse import parse_qsl
 
 import anyio.to_thread
 import orjson
@@ -36,6 +37,7 @@ from serving.failures import (
     COMPRESSED,
     NO_KEY,
     NO_ROUTE,
+    NOT_FORM_TYPE,
     NOT_JSON_TYPE,
     SLOW_SENDER,
     TOO_SLOW,
@@ -53,6 +55,12 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+
+
+_FORM = "application/x-www-form-urlencoded"
+
+#: Says a refusal as a page: its bytes and its headers.
+RefusedPage = Callable[[Failure, str], tuple[bytes, Mapping[str, str]]]
 
 
 def check_score(body: Mapping[str, object], settings: ServeSettings) -> list[Problem]:
@@ -83,12 +91,15 @@ class Entry:
 
     ``{name}`` in a path stands for one segment and ``{name:path}`` for the rest. The path as written here is also
     the label in the metrics, so that no id of a student or a prediction becomes one. ``check`` says that a JSON body
-    is wanted and finds what is wrong with its form. ``key`` asks for a key and keeps answers out of every cache.
+    is wanted and finds what is wrong with its form. ``key`` asks for a key and keeps answers out of every cache. ``page``
+    is for people with a browser: what is sent there is a form, what comes back is HTML, refusals too, and who is asking is
+    found out by :mod:`serving.review.reception`.
     """
 
     path: str
     method: Literal["GET", "POST"] = "GET"
     key: bool = False
+    page: bool = False
     check: Callable[[Mapping[str, object], ServeSettings], list[Problem]] | None = None
     pattern: re.Pattern[str] = field(init=False)
 
@@ -113,16 +124,28 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("/system-card", key=True),
 )
 
+#: Below this address everything is for people with a browser, what is not there too.
+PEOPLES = "/review"
+
+#: A form of a page is never larger: a note, and the names of those it is about.
+MOST_FORM_BYTES = 200_000
+MOST_FORM_FIELDS = 2_000
+
 
 @dataclass(slots=True)
 class Call:
-    """One request as the service sees it: who asks, what was sent, and what went wrong if something did."""
+    """One request as the service sees it: who asks, what was sent, and what went wrong if something did.
+
+    ``for_people`` says that whatever is answered is a page.
+    """
 
     request_id: str
     entry: Entry | None = None
     key: ApiKey | None = None
     body: dict[str, object] = field(default_factory=dict)
+    form: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     failure: Failure | None = None
+    for_people: bool = False
 
     @property
     def caller(self) -> ApiKey:
@@ -180,11 +203,13 @@ class Guard:
         keys: Keys,
         measure: Callable[[str, int, float], None],
         entries: Sequence[Entry] = ENTRIES,
+        refused: RefusedPage | None = None,
     ) -> None:
         self._app = app
         self._settings = settings
         self._keys = keys
         self._measure = measure
+        self._refused = refused
         self._exact: Mapping[tuple[str, str], Entry] = {(entry.path, entry.method): entry for entry in entries}
         self._entries = entries
         self._busy = 0
@@ -200,9 +225,10 @@ class Guard:
         started = perf_counter()
         call = Call(secrets.token_hex(8))
         CALL.set(call)
-        answer = _Answer(send, call)
+        answer = _Answer(send, call, self._refused)
         with Boundary(call):
             call.failure = self._find_entry(scope, call)
+            call.for_people = call.entry.page if call.entry else scope["path"].startswith(PEOPLES)
             if call.failure is None:
                 await self._let_in(scope, receive, answer, call)
         if not answer.started:
@@ -215,7 +241,9 @@ class Guard:
         call.entry = self._exact.get((path, method))
         if call.entry:
             return None
-        here = [entry for entry in self._entries if entry.pattern.fullmatch(path)]
+        # A key of a school may hold a stroke. In the address of a page it is written as %2F, and stays within its part.
+        raw = scope.get("raw_path", b"").decode("ascii", "replace") or path
+        here = [entry for entry in self._entries if entry.pattern.fullmatch(raw if entry.page else path)]
         call.entry = next((entry for entry in here if entry.method == method), None)
         if call.entry:
             return None
@@ -224,11 +252,11 @@ class Guard:
     async def _let_in(self, scope: Scope, receive: Receive, answer: _Answer, call: Call) -> None:
         entry = call.entry
         assert entry is not None
-        if not entry.key:
+        if not entry.key and not entry.page:
             await self._in_time(asyncio.ensure_future(self._app(scope, receive, answer.send)), answer, call)
             return
         headers = Headers(scope=scope)
-        call.failure = await self._know(headers, call)
+        call.failure = await self._know(headers, call) if entry.key else None
         if call.failure:
             return
         if self._busy >= self._settings.max_waiting:
@@ -237,7 +265,7 @@ class Guard:
         self._busy += 1
         work: asyncio.Future[None] | None = None
         try:
-            if entry.check:
+            if entry.check or (entry.page and entry.method == "POST"):
                 call.failure = await self._read(headers, receive, call)
                 receive = _nothing_more(receive)
             if call.failure is None:
@@ -261,11 +289,13 @@ class Guard:
 
     async def _read(self, headers: Headers, receive: Receive, call: Call) -> Failure | None:
         """Read the body, and no more of it than is allowed, whatever its headers promise."""
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return NOT_JSON_TYPE
+        assert call.entry is not None
+        kind, wanted = headers.get("content-type", "").partition(";")[0].strip().lower(), "application/json"
+        if kind != (_FORM if call.entry.page else wanted):
+            return NOT_FORM_TYPE if call.entry.page else NOT_JSON_TYPE
         if headers.get("content-encoding", "identity").lower() != "identity":
             return COMPRESSED
-        limit = self._settings.max_body_bytes
+        limit = MOST_FORM_BYTES if call.entry.page else self._settings.max_body_bytes
         promised = headers.get("content-length", "")
         if promised.isdecimal() and int(promised) > limit:
             return too_large(limit)
@@ -279,6 +309,8 @@ class Guard:
     def _understand(self, body: bytearray, call: Call) -> Failure | None:
         """Parse the body and check its outer form."""
         assert call.entry is not None
+        if call.entry.page:
+            return _understand_form(body, call)
         assert call.entry.check is not None
         try:
             parsed = orjson.loads(body)
@@ -317,9 +349,10 @@ class Guard:
 class _Answer:
     """Passes an answer on with our headers, and holds back what comes with a status of 400 or more."""
 
-    def __init__(self, send: Send, call: Call) -> None:
+    def __init__(self, send: Send, call: Call, refused: RefusedPage | None = None) -> None:
         self._send = send
         self._call = call
+        self._refused = refused
         self.started = False
         self.muted = False
         self.status = 500
@@ -329,17 +362,25 @@ class _Answer:
         if self.muted:
             return
         if message["type"] == "http.response.start":
-            if message["status"] >= 400:
+            if message["status"] >= 400 and not self._is_page(message):
                 self.muted = True
                 self._call.failure = self._call.failure or failure_of_status(message["status"], self._call.request_id)
                 return
             self._begin(message)
         await self._send(message)
 
+    def _is_page(self, message: Message) -> bool:
+        """Whether this is a page that says itself what went wrong."""
+        return self._call.for_people and Headers(raw=message.get("headers", [])).get("content-type", "").startswith("text/html")
+
     async def refuse(self, failure: Failure) -> None:
-        """Send a refusal, complete."""
-        body = failure.body(self._call.request_id)
-        headers = MutableHeaders(headers={"content-type": "application/json", "content-length": str(len(body))})
+        """Send a refusal, complete: as a page where a page was asked for."""
+        if self._refused is not None and self._call.for_people:
+            body, told = self._refused(failure, self._call.request_id)
+            headers = MutableHeaders(headers={**told, "content-length": str(len(body))})
+        else:
+            body = failure.body(self._call.request_id)
+            headers = MutableHeaders(headers={"content-type": "application/json", "content-length": str(len(body))})
         for name, value in failure.headers.items():
             headers[name] = value
         message = {"type": "http.response.start", "status": failure.status, "headers": headers.raw}
@@ -380,6 +421,22 @@ async def _body(receive: Receive, limit: int) -> bytearray | None:
         body += part
         if not message.get("more_body", False):
             return body
+
+
+def _understand_form(body: bytearray, call: Call) -> Failure | None:
+    """Read what a form sent. Each field keeps all its values, the empty ones too."""
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, strict_parsing=False, encoding="utf-8", errors="strict",
+            max_num_fields=MOST_FORM_FIELDS,
+        )  # fmt: skip
+    except ValueError:
+        return Failure(400, "malformed", "The form could not be read.", "Go back, load the page again and repeat what you did.")
+    form: dict[str, tuple[str, ...]] = {}
+    for name, value in pairs:
+        form[name] = (*form.get(name, ()), value)
+    call.form = form
+    return None
 
 
 def _nothing_more(receive: Receive) -> Receive:

@@ -112,6 +112,11 @@ def kept(store: Store) -> list[Kept]:
     return found
 
 
+def token_of(path: Path) -> str:
+    """Return which scoring made a list, without reading its rows."""
+    return str(json.loads(pl.read_parquet_metadata(path)[_NOTE])["token"])
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of the students of one list of one target.

@@ -28,10 +28,11 @@ from features.phrases import fill
 from features.pipeline import FeatureTable, build
 from features.problems import NotFound, Problem, Refused
 from features.quarantine import guarded
-from features.records import SchoolRecords
+from features.records import Cohort, SchoolRecords
 from serving.answers import Student
 from serving.batch import SCHEMA
 from serving.scoring import Scoring
+from serving.withheld import NOBODY, SAYS, Withheld
 from training.abilities import named
 from training.evaluate import ties
 from training.indicators import INDICATORS, SEVERE, Indicator, Sign, catalog_of, computable
@@ -92,6 +93,7 @@ def rule_list(
     as_of: date,
     settings: Scoring | None = None,
     progress: Progress = lambda _step, _done, _of: None,
+    withheld: Withheld = NOBODY,
 ) -> RuleList:
     """Return the list of everybody enrolled on a date, those with most indicators met first.
 
@@ -102,13 +104,16 @@ def rule_list(
         as_of: the date to look from; what became known later is not seen.
         settings: how old the newest record may be: where it is older, nothing is said.
         progress: called with a step, how many buckets are done, and of how many.
+        withheld: of whom nothing is said by the database; of whom nothing is by the records themselves is found in these.
 
     Raises:
-        Refused: the tables sent give none of the three indicators.
+        Refused: the tables sent give none of the three indicators, or scoring is stopped everywhere.
         NotFound: nobody is enrolled on the date.
 
     """
     settings = settings or Scoring()
+    withheld.refuse_everywhere()
+    withheld = withheld.with_records(records, as_of)
     indicators = computable(records)
     if not indicators:
         raise Refused(
@@ -123,7 +128,10 @@ def rule_list(
     parts = []
     for number in range(records.buckets):
         bucket = records.bucket(number)
-        cohort = enrolled(bucket, when).units("enrolment")
+        kept, gone = withheld.apart(enrolled(bucket, when), bucket)
+        cohort, silent = kept.units("enrolment"), gone.units("enrolment")
+        if len(silent):
+            parts.append(_silent(silent, withheld))
         if len(cohort):
             parts.append(_rows(build(bucket, cohort, catalog, Norms.none()), indicators, why))
         progress("rule", number + 1, records.buckets)
@@ -168,6 +176,16 @@ def _rows(table: FeatureTable, indicators: Sequence[Indicator], why: str) -> pl.
             "by": BY, "indicators_met": None if silent else len(met), "indicators_known": known,
             "indicators": [] if silent else [one.name for one in met],
         })  # fmt: skip
+    return pl.DataFrame([{name: row.get(name) for name in RULE_SCHEMA} for row in found], schema=RULE_SCHEMA)
+
+
+def _silent(cohort: Cohort, withheld: Withheld) -> pl.DataFrame:
+    """Return the rows of those of whom nothing is said, whatever is known of them."""
+    found = []
+    for keys in cohort.frame.select("student_id", "enrolment_id", "section_id", "as_of").iter_rows(named=True):
+        status = withheld.reason(keys["student_id"])
+        found.append({**keys, "status": status, "status_reason": SAYS[status], "band": "not_enough_data", "reasons": [],
+                      "strengths": [], "unknowns": [], "by": BY, "indicators_known": 0, "indicators": []})  # fmt: skip
     return pl.DataFrame([{name: row.get(name) for name in RULE_SCHEMA} for row in found], schema=RULE_SCHEMA)
 
 

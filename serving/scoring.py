@@ -23,7 +23,12 @@ from features.records import SchoolRecords
 from features.tables import Grain
 from training.trained import LEAST_KNOWN, TrainedModel
 
-Status = Literal["scored", "not_enough_data", "stale_data", "outside_training_population"]
+Status = Literal["scored", "not_enough_data", "stale_data", "outside_training_population", "objected", "stopped"]
+
+#: Nothing was computed: somebody objected, or scoring is stopped at the school (see :mod:`serving.withheld`).
+OBJECTED: Literal["objected"] = "objected"
+STOPPED: Literal["stopped"] = "stopped"
+WITHHELD: frozenset[str] = frozenset({OBJECTED, STOPPED})
 
 #: From this share of a row's inputs on, being far outside the trained ranges is more than one odd number.
 MOST_OUTSIDE = 0.1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 
 # BentoML reports its use to its makers. It reads this when it is imported.
@@ -26,12 +27,14 @@ from starlette.routing import Route
 from features.problems import Unavailable
 from serving import pages, system_card
 from serving.cases.keys import Keyring
+from serving.cases.oidc import open_provider
 from serving.contract import Desk, NoModel, ServeSettings, open_chosen_desk
 from serving.failures import Failure, log, silence_values
-from serving.guard import CALL, Boundary, Call, Guard
+from serving.guard import CALL, ENTRIES, Boundary, Call, Entry, Guard
 from serving.home import home_page
 from serving.measures import Measures
 from serving.reference import reference
+from serving.review.reception import Reception, addresses
 from training import card_page
 
 SETTINGS = ServeSettings.from_environment()
@@ -120,6 +123,13 @@ def _system_card(request: Request) -> Response:
     return _card(request, lambda desk, call: desk.system_card(call.caller.tenant), system_card.page)
 
 
+def _review(request: Request) -> Response:
+    call = CALL.get()
+    with Boundary(call):
+        return RECEPTION.answer(request, call.form, call.request_id)
+    return Response(status_code=500)
+
+
 #: The routes that are not API functions. Mounted at /, they also take the place of BentoML's own page there.
 PAGES = Starlette(
     routes=[
@@ -128,9 +138,15 @@ PAGES = Starlette(
         Route("/docs.json", _reference),
         Route("/model-card/{target}", _model_card),
         Route("/system-card", _system_card),
+        # The reception reads addresses itself: a key of a school may hold a stroke.
+        Route("/{rest:path}", _review, methods=["GET", "POST"]),
     ]
 )
 KEYS = Keyring(SETTINGS.database_url)
+RECEPTION = Reception(
+    SETTINGS.home, SETTINGS.tenant, KEYS.open, lambda: cast("Desk", PAGES.state.desk), SETTINGS.review,
+    lambda: datetime.now(UTC), open_provider(SETTINGS.oidc),
+)  # fmt: skip
 _MEASURES: list[Measures] = []
 
 
@@ -204,4 +220,7 @@ class Homeroom:
 
 # The decorator has turned the class into BentoML's own Service, which mypy cannot see.
 cast("Any", Homeroom).mount_asgi_app(PAGES, path="/")
-cast("Any", Homeroom).add_asgi_middleware(Guard, settings=SETTINGS, keys=KEYS, measure=_note)
+cast("Any", Homeroom).add_asgi_middleware(
+    Guard, settings=SETTINGS, keys=KEYS, measure=_note, refused=RECEPTION.refused,
+    entries=(*ENTRIES, *(Entry(path, method, page=True) for path, method in addresses())),
+)  # fmt: skip

@@ -42,7 +42,9 @@ _REMOVED = ".removed-"
 class Latest:
     """The newest scoring of a tenant: its date, how far the records reach, norms by unit, and snapshots by target.
 
-    ``definitions`` names, by target, the features that a snapshot holds and how they were defined.
+    ``definitions`` names, by target, the features that a snapshot holds and how they were defined. ``scored`` is where the
+    whole list lies, with its words; empty in a scoring of a release that did not keep it. ``exempt`` is why scoring takes no
+    impact assessment: the students are simulated, say; empty where it takes one.
     """
 
     as_of: date
@@ -51,6 +53,8 @@ class Latest:
     snapshots: Mapping[str, str]
     token: str
     definitions: Mapping[str, str]
+    scored: str = ""
+    exempt: str = ""
 
     @property
     def holds(self) -> dict[str, list[str]]:
@@ -97,7 +101,8 @@ class Store:
             told: dict[str, Any] = json.loads((self.folder / "accounts.json").read_text())
         except FileNotFoundError:
             return ()
-        return tuple(Account(**one) for one in told["accounts"]) if told["digest"] == digest else ()
+        same = told["digest"].partition("+")[0] == digest.partition("+")[0]  # what is laid over an export changes no account
+        return tuple(Account(**one) for one in told["accounts"]) if same else ()
 
     def reference(self) -> dict[str, pl.DataFrame]:
         """Return the school's own tables from the last export: classes, assignments, skills."""
@@ -107,9 +112,12 @@ class Store:
             return {}
         return {name: records.school_table(name) for name in SCHOOL_TABLES if records.holds(name)}
 
-    def secret(self) -> bytes:
-        """Return the tenant's secret for pseudonyms, made on first use and readable by its owner only."""
-        path = self.folder / "secret"
+    def secret(self, name: str = "secret") -> bytes:
+        """Return the tenant's secret for pseudonyms, made on first use and readable by its owner only.
+
+        One of another ``name`` is for another purpose: what is made with one says nothing of what is made with the other.
+        """
+        path = self.folder / name
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             building = path.with_name(f".secret-{secrets.token_hex(8)}")
@@ -130,7 +138,8 @@ class Store:
         through = found["data_through"]
         return Latest(
             date.fromisoformat(found["as_of"]), date.fromisoformat(through) if through else None,
-            found["norms"], found["snapshots"], found["token"], found.get("definitions", {}),
+            found["norms"], found["snapshots"], found["token"], found.get("definitions", {}), found.get("scored", ""),
+            found.get("exempt", ""),
         )  # fmt: skip
 
     def name_latest(self, latest: Latest) -> None:
@@ -143,6 +152,8 @@ class Store:
             "snapshots": dict(latest.snapshots),
             "token": latest.token,
             "definitions": dict(latest.definitions),
+            "scored": latest.scored,
+            "exempt": latest.exempt,
             "finished": [holds, *(one for one in self._finished() if one["snapshots"] != holds["snapshots"])],
         }
         building = self.folder / f".latest-{os.getpid()}.json"
@@ -187,6 +198,10 @@ class Store:
         """Return the norms of a scoring by unit."""
         read = {digest: Norms.read(self.norms_folder / f"{digest}.parquet") for digest in set(latest.norms.values())}
         return {unit: read[digest] for unit, digest in latest.norms.items()}
+
+    def scored(self, latest: Latest) -> pl.DataFrame | None:
+        """Return the whole list of a scoring with its words, None where the release that made it did not keep it."""
+        return pl.read_parquet(self.folder / latest.scored) if latest.scored else None
 
     def snapshot(self, latest: Latest, target: str) -> pl.LazyFrame:
         """Return the feature rows of a scoring for a target, lazily."""

@@ -13,7 +13,7 @@ from typing import Literal
 
 from features.catalog import CONCEPTS, Feature
 from features.phrases import fill
-from serving.scoring import Risk
+from serving.scoring import WITHHELD, Risk
 from training.indicators import PROGRESS
 from training.reasons import MOST_REASONS, foremost
 
@@ -82,6 +82,8 @@ def lowering(by_concept: Mapping[str, float], fact: Callable[[str], Reason | Non
 
 def unknowns(risk: Risk) -> list[str]:
     """Return what is not known, as sentences: it is said, not counted for or against anybody."""
+    if risk.status in WITHHELD:  # nobody looked
+        return []
     found = []
     for concept, (_, sentence) in CONCEPTS.items():
         facts = [
@@ -123,8 +125,10 @@ def of_100(share: float) -> int:
     return min(max(round(100 * share), 1), 99)
 
 
-def headline(band: str) -> str:
+def headline(band: str, status: str = "scored") -> str:
     """Return a band in words of support."""
+    if status in WITHHELD:
+        return "Not scored"
     return {
         "check_in_suggested": "A check-in is suggested",
         "keep_an_eye": "Worth keeping an eye on",

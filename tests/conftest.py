@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 
+#: Browsers, for the tests that ask for one; Playwright is imported when they do.
+pytest_plugins = ["browser"]
+
 # No deadline: a busy machine is not a fault. Forty examples on every run find what a thousand find in a week of runs.
 settings.register_profile("homeroom", max_examples=40, deadline=None)
 settings.register_profile("quick", max_examples=10, deadline=None)

@@ -151,6 +151,14 @@ def accounts(db: Engine, tenant: str) -> list[Account]:
         return [account_of(row) for row in rows.mappings()]
 
 
+def find_login(db: Engine, tenant: str, login: str) -> Account | None:
+    """Return the account with a login, however that is typed; ``None`` where there is none."""
+    of_login = (ACCOUNTS.c.tenant_id == tenant) & (ACCOUNTS.c.login == _login(login))
+    with db.connect() as connection:
+        row = connection.execute(select(ACCOUNTS).where(of_login)).mappings().first()
+        return account_of(row) if row else None
+
+
 def find(db: Engine, tenant: str, account_id: str) -> Account:
     """Return one account. Raises :class:`~features.problems.NotFound`, in the same words when another tenant has it."""
     with db.connect() as connection:
@@ -245,6 +253,11 @@ def confirm_second_factor(
     return codes
 
 
+def shown_code(secret: str, now: datetime) -> str:
+    """Return the code that an app shows of a secret at a moment, for a demonstration, which has no app."""
+    return pyotp.TOTP(secret).at(now)
+
+
 def take_second_factor(connection: Connection, tenant: str, account_id: str, code: str, now: datetime) -> tuple[str, ...]:
     """Do what :func:`confirm_second_factor` does inside a transaction that writes; no codes when the code was wrong."""
     row = _row(connection, tenant, account_id, lock=True)
@@ -336,6 +349,12 @@ def clear_tries(connection: Connection, account: Account) -> None:
     connection.execute(update(ACCOUNTS).where(_is(account.tenant, account.id)).values(fresh))
 
 
+def let_in(connection: Connection, account: Account) -> Account | None:
+    """Return an account as it is now, locked until the end of a transaction that writes; ``None`` once it is disabled."""
+    found = account_of(_row(connection, account.tenant, account.id, lock=True))
+    return None if found.disabled else found
+
+
 def password_problems(password: str, *, login: str = "", name: str = "", tenant: str = "") -> list[Problem]:
     """Return what is wrong with a password, nothing if it will do.
 
@@ -358,6 +377,11 @@ def password_problems(password: str, *, login: str = "", name: str = "", tenant:
         said = "It is among the first that anybody would try: a common word, the login, a name, the school's, or a run of keys"
         return [Problem("guessable", "password", said, "Use words that nobody would connect with you or with each other.")]
     return []
+
+
+def made_password() -> str:
+    """Return a password that nobody chose, of 79 random bits, in signs that are not mistaken for one another on paper."""
+    return "-".join(_random(4) for _ in range(4))
 
 
 def normalised(password: str) -> str:

@@ -94,6 +94,28 @@ def sign_in(db: Engine, tenant: str, login: str, password: str, now: datetime) -
     return token, signed_in
 
 
+def sign_in_by_provider(db: Engine, tenant: str, login: str, now: datetime, *, second_factor: bool) -> tuple[str, SignedIn]:
+    """Return a new token for somebody whose login the school's provider proved, and who is signed in with it.
+
+    ``second_factor`` says that one was passed there, and then none is asked for here. Wrong passwords that somebody else
+    tried keep nobody out who needs none. Raises :class:`~features.problems.Refused` in the same words whether there is no
+    such account or it is disabled: a provider makes no account.
+    """
+    account = people.find_login(db, tenant, login)
+    _sweep(db, tenant, now)
+    with writing(db) as connection:
+        row = people.let_in(connection, account) if account else None
+        if row is None:
+            unknown = Problem("oidc_unknown", "sign-in", "Nobody here has this login", "Ask your school's administrator.")
+            raise Refused([unknown], "You are not signed in")
+        token, digest = _begin(connection, row, created_at=now, second_factor_at=now if second_factor else None, now=now)
+        signed_in = _required(connection, digest)
+        if not signed_in.missing:
+            people.clear_tries(connection, row)
+        trail.append(connection, tenant, row, "sign_in", None, f"provider {signed_in.missing}".strip(), now)
+    return token, signed_in
+
+
 def pass_second_factor(db: Engine, signed_in: SignedIn, code: str, now: datetime) -> tuple[str, SignedIn]:
     """Return a new token once a one-time code or a recovery code was right; the token before is worth nothing then.
 
@@ -302,8 +324,10 @@ def _signed_in(row: Mapping[Any, Any]) -> SignedIn:
 
 
 def _missing(row: Mapping[Any, Any]) -> Literal["", "code", "set_up"]:
+    if row["second_factor_at"] is not None:  # passed here, or at the school's provider by whoever has none here
+        return ""
     if row["totp_secret"] is not None:
-        return "code" if row["second_factor_at"] is None else ""
+        return "code"
     return "set_up" if row["role"] in people.SECOND_FACTOR_ROLES else ""
 
 

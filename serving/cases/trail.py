@@ -148,6 +148,17 @@ def who_viewed(db: Engine, tenant: str, student_id: str) -> tuple[Viewing, ...]:
         )
 
 
+def actions_of(db: Engine, account: Account, actions: Iterable[str]) -> frozenset[str]:
+    """Return which of some actions an account has ever done."""
+    mine = (TRAIL.c.tenant_id == account.tenant) & (TRAIL.c.account_id == account.id)
+    with db.connect() as connection:
+        return frozenset(
+            one
+            for one in actions
+            if connection.execute(select(TRAIL.c.number).where(mine & (TRAIL.c.action == one)).limit(1)).first()
+        )
+
+
 def head(db: Engine, tenant: str) -> Head:
     """Return where the trail ends now. One that nobody has written to has no rows."""
     with db.connect() as connection:

@@ -20,8 +20,10 @@ from serving.pages.words import Words
 
 FOLDER = Path(__file__).resolve().parent
 
-#: The one stylesheet. Its address names its content, so that a browser may keep it for ever and never shows an old one.
-STYLE = (FOLDER / "style.css").read_bytes()
+#: The one stylesheet: that of the frame, and after it what single pages need. Its address names its content, so that a
+#: browser may keep it for ever and never shows an old one.
+_SHEETS = sorted((FOLDER / "style").glob("*.css"), key=lambda path: (path.stem != "frame", path.stem))
+STYLE = b"".join(path.read_bytes() for path in _SHEETS)
 STYLE_HEADERS: Mapping[str, str] = MappingProxyType(
     {"Content-Type": "text/css; charset=utf-8", "Cache-Control": "public, max-age=31536000, immutable"}
 )
@@ -31,10 +33,61 @@ ADDRESSES: Mapping[str, str] = MappingProxyType(
         "style": f"/style/{hashlib.sha256(STYLE).hexdigest()[:12]}.css",
         "sign_in": "/sign-in",
         "second_factor": "/sign-in/code",
+        "set_up": "/sign-in/set-up",
+        "oidc": "/sign-in/oidc",
+        "oidc_back": "/sign-in/oidc/back",
         "sign_out": "/sign-out",
+        "practice": "/review/practice",
         "caseload": "/review",
         "caseload_actions": "/review/actions",
+        "caseload_table": "/review/students.csv",
         "student": "/review/students/{student_id}",
+        "own": "/review/own",
+        "office": "/review/office",
+        "office_ask": "/review/office/ask",
+        "office_approve": "/review/office/{break_glass_id}/approve",
+        "safeguarding": "/review/safeguarding",
+        "safeguarding_send": "/review/safeguarding/send",
+        "student_photo": "/review/students/{student_id}/photo",
+        "area_card": "/review/cards/{area}",
+        "schools": "/review/schools",
+        "figures": "/review/schools/{organisation_id}",
+        "figures_table": "/review/schools/{organisation_id}/figures.csv",
+        "meeting": "/review/meeting",
+        "classes": "/review/classes",
+        "lesson": "/review/classes/{section_id}",
+        "lesson_groups": "/review/classes/{section_id}/groups",
+        "lesson_checks": "/review/classes/{section_id}/checks",
+        "case_notes": "/review/students/{student_id}/notes",
+        "case_note": "/review/students/{student_id}/notes/{note_id}",
+        "case_contacts": "/review/students/{student_id}/contacts",
+        "case_disagreements": "/review/students/{student_id}/disagreements",
+        "case_steps": "/review/students/{student_id}/steps",
+        "case_step_done": "/review/students/{student_id}/steps/{step_id}/done",
+        "case_raise": "/review/students/{student_id}/raise",
+        "case_claim": "/review/students/{student_id}/claim",
+        "case_assign": "/review/students/{student_id}/assign",
+        "case_questions": "/review/students/{student_id}/questions",
+        "case_answers": "/review/students/{student_id}/answers",
+        "case_snooze": "/review/students/{student_id}/snooze",
+        "case_resume": "/review/students/{student_id}/resume",
+        "case_monitor": "/review/students/{student_id}/monitor",
+        "case_close": "/review/students/{student_id}/close",
+        "case_reopen": "/review/students/{student_id}/reopen",
+        "case_supports": "/review/students/{student_id}/supports",
+        "case_support_end": "/review/students/{student_id}/supports/{support_id}/end",
+        "case_support_review": "/review/students/{student_id}/supports/{support_id}/review",
+        "plans": "/review/students/{student_id}/plans",
+        "plan_goal": "/review/students/{student_id}/plans/{plan_id}/goal",
+        "plan_options": "/review/students/{student_id}/plans/{plan_id}/options",
+        "plan_choices": "/review/students/{student_id}/plans/{plan_id}/choices",
+        "plan_agree": "/review/students/{student_id}/plans/{plan_id}/agree",
+        "plan_withdraw": "/review/students/{student_id}/plans/{plan_id}/withdraw",
+        "plan_begin": "/review/students/{student_id}/plans/{plan_id}/begin",
+        "plan_end": "/review/students/{student_id}/plans/{plan_id}/end",
+        "plan_links": "/review/students/{student_id}/plans/{plan_id}/links",
+        "plan_links_end": "/review/students/{student_id}/plans/{plan_id}/links/end",
+        "plan_by_link": "/plan/{token}",
     }
 )
 

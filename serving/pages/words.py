@@ -1,9 +1,9 @@
 """What the pages say, by language: one catalogue of phrases, each with named values and, where it counts, plural forms.
 
-A language is one TOML file in ``words/``. English comes first and says which phrases there are; every other language has all
-of them, with the same values. A phrase is text, or a table of the plural forms that its language has (CLDR's ``one``,
-``few``, ``many``, ``other``), of which ``{count}`` chooses. Dates, numbers, plurals and lists are those of the locale, from
-CLDR by way of Babel.
+A language is a folder in ``words/`` with a TOML file for each page or two. English comes first and says which phrases there
+are; every other language has all of them, with the same values. A phrase is text, or a table of the plural forms that its
+language has (CLDR's ``one``, ``few``, ``many``, ``other``), of which ``{count}`` chooses. Dates, numbers, plurals and lists
+are those of the locale, from CLDR by way of Babel.
 
 A school may lay files of its own over these: some phrases of a language that there is, or all of a new one. Its words are held
 to the same rules, and to a list in each language's file of what is never said of a student.
@@ -42,6 +42,9 @@ FORMS = frozenset({"zero", "one", "two", "few", "many", "other"})
 
 #: A page counts students and days: the plural forms that occur up to here are those a phrase must have.
 MOST_COUNTED = 1_000
+
+#: Phrases of which a school may add its own: what the help is called that it gives.
+OPEN = "intervention."
 
 #: How a value may be asked for: as its kind is written, or a date with its weekday.
 SPECS = frozenset({"", "full"})
@@ -139,7 +142,7 @@ def open_words(own: Path | None = None) -> Mapping[str, Words]:
 
     Args:
         own: a folder with the school's own files: ``es.toml`` for some phrases said otherwise, ``es_MX.toml`` for some said
-            otherwise there, ``fr.toml`` for all of a new language. It need not be there.
+            otherwise there, ``fr.toml`` or a folder ``fr`` for all of a new language. It need not be there.
 
     Raises:
         Refused: with every fault of every file: what is no TOML, a phrase that there is none of, one that a new language
@@ -149,12 +152,11 @@ def open_words(own: Path | None = None) -> Mapping[str, Words]:
     found: dict[str, Words] = {}
     first: Words | None = None
     problems: list[Problem] = []
-    shipped = sorted(SHIPPED.glob("*.toml"), key=lambda path: (path.stem != FIRST, path.stem))
-    for path in [*shipped, *(sorted(own.glob("*.toml")) if own is not None and own.is_dir() else ())]:
-        try:
-            told = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-            problems.append(Problem("words", path.name, "This is not TOML in UTF-8", "Correct the file.", file=path.name))
+    shipped = sorted((path for path in SHIPPED.iterdir() if path.is_dir()), key=lambda path: (path.name != FIRST, path.name))
+    schools = own.iterdir() if own is not None and own.is_dir() else ()
+    for path in [*shipped, *sorted(path for path in schools if path.is_dir() or path.suffix == ".toml")]:
+        told = _told(path, problems)
+        if told is None:
             continue
         before = found.get(path.stem, found.get(path.stem.partition("_")[0]))
         one = _read(path, told, before, first, problems)
@@ -180,6 +182,32 @@ def chosen(known: Iterable[str], wanted: Sequence[str]) -> str:
     return FIRST
 
 
+def _told(path: Path, problems: list[Problem]) -> dict[str, Any] | None:
+    """Return what the file of a language says, or all files of its folder together; None, with the fault told, for no TOML.
+
+    Of two files that say the same phrase the later one would win unseen: that is a fault of ours, and stops at once.
+    """
+    found: dict[str, Any] = {}
+    for part in sorted(path.glob("*.toml")) if path.is_dir() else [path]:
+        try:
+            told = tomllib.loads(part.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            problems.append(Problem("words", part.name, "This is not TOML in UTF-8", "Correct the file.", file=part.name))
+            return None
+        _join(found, told)
+    return found
+
+
+def _join(found: dict[str, Any], told: Mapping[str, Any]) -> None:
+    for name, one in told.items():
+        if name not in found:
+            found[name] = dict(one) if isinstance(one, dict) else one
+        else:
+            assert isinstance(found[name], dict), f"{name} is said twice"
+            assert isinstance(one, dict), f"{name} is said twice"
+            _join(found[name], one)
+
+
 def _read(
     path: Path, told: Mapping[str, Any], before: Words | None, first: Words | None, problems: list[Problem]
 ) -> Words | None:  # fmt: skip
@@ -194,18 +222,18 @@ def _read(
     name, locale, never = about
     phrases = dict(before.phrases) if before else {}
     for key, text in _flat({name: one for name, one in told.items() if name != ABOUT}):
-        if first is not None and key not in first.phrases:
-            fault(key, "The pages have no such phrase", "The phrases that there are stand in en.toml.")
+        if first is not None and key not in first.phrases and not key.startswith(OPEN):
+            fault(key, "The pages have no such phrase", "The phrases that there are stand in words/en/.")
             continue
         if (phrase := _phrase(key, text, locale, never, fault)) is None:
             continue
-        if first is not None and (extra := phrase.names - first.phrases[key].names):
-            fault(key, f"The phrase has no value {', '.join(sorted(extra))}", _takes(first.phrases[key]))
+        if first is not None and (extra := phrase.names - (first.phrases[key].names if key in first.phrases else frozenset())):
+            fault(key, f"The phrase has no value {', '.join(sorted(extra))}", _takes(first.phrases.get(key, phrase)))
         else:
             phrases[key] = phrase
     for key in first.phrases if first is not None else ():
         if key not in phrases and not any(one.column == key and one.file == path.name for one in problems):
-            fault(key, "The phrase is missing", "A new language says everything that en.toml says.")
+            fault(key, "The phrase is missing", "A new language says everything that words/en/ says.")
     return Words(path.stem, name, locale, never, MappingProxyType(phrases))
 
 

@@ -16,9 +16,9 @@ from example_school import TODAY, enrolment, plus
 from features import cohort, pipeline
 from features.catalog import Catalog, Feature, Frame, feature
 from features.problems import NotFound, Refused
-from features.records import EVER, SchoolRecords, Snapshot
+from features.records import EVER, FACTS, SchoolRecords, Snapshot
 from features.standard import STANDARD
-from features.tables import GRAIN_KEYS, TABLES, Grain, Table
+from features.tables import GRAIN_KEYS, TABLES, Grain, Table, Use
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS: tuple[Grain, ...] = ("enrolment", "section", "skill")
@@ -276,13 +276,36 @@ def test_group_facts_are_read_as_known_at_a_date(school: SchoolRecords) -> None:
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
 def test_a_page_is_shown_keys_and_what_is_there_to_be_shown_and_nothing_else(school: SchoolRecords, table: Table) -> None:
-    if not table.used_for("display_only"):
+    if not table.used_for("display_only") and table.name not in FACTS:
         with pytest.raises(Refused, match="what no page may show"):
             school.shown(table.name, TODAY)
         return
     columns = school.shown(table.name, TODAY).collect_schema().names()
-    assert {table.column(name).use for name in columns} <= {"display_only", "join"}
-    assert set(columns) == set(table.used_for("display_only", "join"))
+    uses: tuple[Use, ...] = ("display_only", "join", "feature") if table.name in FACTS else ("display_only", "join")
+    assert {table.column(name).use for name in columns} <= set(uses)
+    assert set(columns) == set(table.used_for(*uses))
+
+
+def test_what_is_only_for_an_audit_or_a_label_is_never_shown_beside_facts() -> None:
+    hidden = {"demographics", "outcomes", "exits", "objections"}
+    assert not FACTS & hidden
+    assert not any(column.use in ("audit_only", "label") for name in FACTS for column in TABLES[name].columns)
+
+
+@pytest.mark.parametrize("buckets", [1, 3])
+def test_the_records_of_one_student_are_all_their_rows_and_nobody_elses(tmp_path: Path, buckets: int) -> None:
+    school = example_school.records().write(tmp_path / "records", buckets)
+    mine = school.of_student("ana")
+    assert mine.buckets == 1
+    for name, table in TABLES.items():
+        if school.holds(name):
+            whole, own = (one._rows(name).collect() for one in (school, mine))
+            if table.by_student:
+                assert own.sort(own.columns).equals(whole.filter(pl.col("student_id") == "ana").sort(own.columns)), name
+            else:
+                assert own.equals(whole), name
+    assert not school.of_student("ana", ("attendance",)).holds("results")
+    assert school.of_student("nobody").shown("attendance", TODAY).collect().is_empty()
 
 
 def test_what_is_shown_is_what_was_known() -> None:

@@ -36,7 +36,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TODAY = oulad_school.TODAY.isoformat()
 
 COMMANDS = {"check", "features", "train", "models", "card", "sign", "promote", "rollback", "stop", "score", "serve", "key",
-            "keys", "revoke", "simulate", "demo", "map", "audit", "evaluate", "monitor"}  # fmt: skip
+            "keys", "revoke", "simulate", "demo", "map", "audit", "evaluate", "monitor", "accounts", "trail",
+            "pause", "resume", "families", "goals", "agree"}  # fmt: skip
 
 #: The tables of a school that tells of its courses and nothing else: to read every other takes as long again.
 COURSES = {"organisations", "terms", "courses", "sections", "students", "enrolments", "exits", "rosters", "assignments",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -46,7 +47,10 @@ def test_a_log_goes_from_training_to_a_list(tmp_path: Path, monkeypatch: pytest.
     again = json.loads(run(home, "evaluate", *given, "--json"))
     assert again["metrics"]["responses"] == said["train"]["responses"] + said["test"]["responses"]
     out = tmp_path / "next.parquet"
-    assert "no dates" in run(home, "score", *given, "--as-of", "2026-11-13", "--out", str(out))
+    score = ("score", *given, "--as-of", "2026-11-13", "--out", str(out))
+    assert "impact assessment" in run(home, *score, code=1)
+    today = date.today().isoformat()  # noqa: DTZ011
+    assert "no dates" in run(home, *score, "--set", "governance.dpia_id=DPIA-7", "--set", f'governance.dpia_date="{today}"')
     assert set(pl.read_parquet(out).columns) == {"student_id", "skill_id", "probability", "practised", "right"}
     run(home, "features", *given, "--as-of", "2026-11-13", "--out", str(out))
     assert pl.read_parquet(out).height == again["metrics"]["responses"]

@@ -5,27 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from serving.pages.contexts import (
+import figures_examples
+import lesson_examples
+import meeting_examples
+import practice_examples
+import student_examples
+
+from serving.pages.contexts import NAMED, Context
+from serving.pages.contexts.caseload import (
     MOST_ROWS,
-    NAMED,
     Caseload,
-    Choice,
-    Context,
     Due,
     Filters,
-    Frame,
     Fresh,
     Good,
     Name,
     Part,
-    Reader,
-    Refusal,
     Row,
-    SecondFactor,
     Shared,
-    SignIn,
     Yielded,
 )
+from serving.pages.contexts.frame import Choice, Frame, Reader, Refusal
+from serving.pages.contexts.office import Child, Emergency, Office, Own, Safeguarding
+from serving.pages.contexts.sign_in import Recovery, SecondFactor, SetUp, SignIn
 
 TODAY = date(2026, 11, 16)
 
@@ -87,7 +89,7 @@ def caseload(students: int = 12, listed: int = 8) -> Caseload:
         yielded=(Yielded(outcome="left", first=20, count=13, low=9, high=16),
                  Yielded(outcome="did_not_pass", first=20, count=15, low=11, high=18)),
         filters=NO_FILTERS, rows=tuple(row(at) for at in range(listed)), part=None,
-        colleagues=(Choice(value="T-2", name="Ruth Adeyemi"),), last_snooze=date(2026, 12, 16),
+        colleagues=(Choice(value="T-2", name="Ruth Adeyemi"),), may_take_away=True, tip="You can also bring up a student whom no list suggested.", last_snooze=date(2026, 12, 16),
         good=(Good(student_id="S-00003", name=called(3), text="Noor has been at school on each of the last 20 school days."),),
         names=tuple(Name(student_id=f"S-{at:05}", name=called(at), year=str(9 + at % 2)) for at in range(min(students, 400))),
     )  # fmt: skip
@@ -99,17 +101,43 @@ EMPTY = replace(
     left=0, good=(), names=(), colleagues=(), capacity_set_by="",
 )  # fmt: skip
 WITHOUT_SCORES = tuple(replace(row(at), band=None, reason="", changed="", origin=None) for at in range(3))
-SIGN_IN = SignIn(frame=STRANGER, login="", problem=None, minutes=0, then="/review")
+SIGN_IN = SignIn(frame=STRANGER, login="", problem=None, minutes=0, elsewhere=False, then="/review")
 SECOND = SecondFactor(frame=STRANGER, problem=None, minutes=0, digits=6, then="/review")
+SET_UP = SetUp(
+    frame=STRANGER, secret="JBSW Y3DP EHPK 3PXP", picture="M0 0h7v1h-7z", size=29, problem=None, digits=6, then="/review",
+)  # fmt: skip
+OFFICE = Office(
+    frame=FRAME, may_ask=True, student_id="", reason="", least=20,
+    emergencies=tuple(
+        Emergency(id=f"e{at}", student_id="S-1", who="Ada Lane", reason="The office was called about her.", opening=opening,
+                  until=date(2026, 11, 16), clock="08:40", own=own)
+        for at, (opening, own) in enumerate((one, own) for one in NAMED["opening"] for own in (True, False))),
+)  # fmt: skip
 
 #: Pages by name and state. Every page has its usual state first.
 EXAMPLES: dict[str, Context] = {
+    # Pages with modules of their own add their states here: **student_examples.EXAMPLES, and so on.
+    **practice_examples.EXAMPLES,
+    **lesson_examples.EXAMPLES,
+    **student_examples.EXAMPLES,
+    **meeting_examples.EXAMPLES,
+    **figures_examples.EXAMPLES,
     "sign_in": SIGN_IN,
     **{f"sign_in {one}": replace(SIGN_IN, login="b.okoro", problem=one, minutes=7)
        for one in NAMED["sign_in_problem"]},
+    "sign_in elsewhere": replace(SIGN_IN, elsewhere=True),
     "second_factor": SECOND,
     **{f"second_factor {one}": replace(SECOND, problem=one, minutes=1)
        for one in NAMED["code_problem"]},
+    "set_up": SET_UP,
+    "set_up wrong": replace(SET_UP, problem="wrong"),
+    "recovery": Recovery(frame=STRANGER, codes=("ab12-cd34-ef56-gh78", "jk12-lm34-np56-qr78"), then="/review"),
+    "own": Own(frame=FRAME, children=(Child(student_id="S-1", name="Ana Ruiz"), Child(student_id="S-2", name="Leo Ruiz"))),
+    "own nobody": Own(frame=FRAME, children=()),
+    "office": OFFICE,
+    "office none": replace(OFFICE, may_ask=False, emergencies=()),
+    "safeguarding": Safeguarding(frame=FRAME, taken=True, text=""),
+    "safeguarding by telephone": Safeguarding(frame=replace(FRAME, safeguarding=""), taken=False, text=""),
     "refusal": Refusal(frame=FRAME, why="not_here", number=""),
     **{f"refusal {one}": Refusal(frame=STRANGER, why=one, number="9f3c1a") for one in NAMED["refusal"]},
     "caseload": USUAL,

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from features.cohort import enrolled
 from features.problems import NotFound, Refused
-from features.records import SchoolRecords
+from features.records import FACTS, SchoolRecords
 from features.tables import TABLES
 from serving.cases import access
 from serving.cases.access import ACTIONS, RELATIONS, RIGHTS, STANDINGS, Action, Grant, Relation, Visible, may, refusal, visible
@@ -193,7 +193,7 @@ def test_numbers_and_leaving_are_for_counselors_and_figures_of_groups_for_those_
 
 
 def test_every_table_of_students_that_has_something_to_show_takes_a_right() -> None:
-    to_show = {name for name, table in TABLES.items() if table.by_student and table.used_for("display_only")}
+    to_show = {name for name, table in TABLES.items() if table.by_student and (table.used_for("display_only") or name in FACTS)}
     assert to_show == {*access.SHOWN, "student_voice"}
 
 
@@ -509,7 +509,7 @@ def test_a_survey_that_was_declined_is_not_shown() -> None:
     assert shown(rows, TEACHER, "surveys").is_empty()
 
 
-@pytest.mark.parametrize("table", ["demographics", "results", "exits", "staff"])
+@pytest.mark.parametrize("table", ["demographics", "outcomes", "exits", "objections", "staff"])
 def test_nothing_else_of_a_student_is_shown(table: str) -> None:
     with pytest.raises(ValueError, match=f"nothing of {table} is shown"):
         shown(the_school(), COUNSELOR, table)

@@ -1,9 +1,4 @@
-"""What each page is made of: plain values, each with the words that tell a reader of a template what it is.
-
-A page knows no record, no case and no model. Whoever answers a request puts the values together, cut to what its reader
-may see, and a template shows them and works nothing out. Sentences about students come as text from
-:mod:`serving.wording`; all other words are the catalogue's, chosen by the names here.
-"""
+"""The list of whom to see first, of all the students that somebody looks after."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Annotated, Literal, get_args
 
-from serving.cases.people import ROLES, Role
+from serving.pages.contexts.frame import Choice, Frame
 
 #: A list of students is shown in parts of so many.
 MOST_ROWS = 60
@@ -25,90 +20,32 @@ Band = Literal["check_in_suggested", "keep_an_eye", "no_extra_signal", "not_enou
 Case = Literal["new", "in_review", "need_info", "support_active", "snoozed", "monitoring", "closed"]
 Concern = Literal["attendance", "coursework", "marks", "engagement", "skills", "behaviour", "history"]
 Origin = Literal["rule", "colleague"]
-Place = Literal["caseload"]
 Source = Literal["attendance", "coursework", "marks", "engagement", "behaviour"]
 Task = Literal["look", "talk", "contact", "check_support", "answer", "look_again"]
 Group = Literal["section", "grade", "school"]
 Outcome = Literal["left", "did_not_pass", "missed_a_tenth", "below_mark"]
 NoList = Literal["none_yet", "stopped"]
 When = Literal["due", "new", "waiting"]
-SignInProblem = Literal["wrong", "locked", "expired", "signed_out", "unavailable"]
-CodeProblem = Literal["wrong", "used", "locked"]
-Why = Literal["not_here", "not_yours", "too_old", "too_many", "not_now"]
 
-#: Names that the catalogue has a phrase for, by the first part of its key: ``band.keep_an_eye``.
+BANDS: tuple[Band, ...] = get_args(Band)
+CASES: tuple[Case, ...] = get_args(Case)
+CONCERNS: tuple[Concern, ...] = get_args(Concern)
+WHENS: tuple[When, ...] = get_args(When)
+
 NAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "role": ROLES,
         "band": get_args(Band),
         "case": get_args(Case),
         "concern": get_args(Concern),
         "origin": get_args(Origin),
-        "place": get_args(Place),
         "source": get_args(Source),
         "task": get_args(Task),
         "group": get_args(Group),
         "yielded": get_args(Outcome),
         "no_list": get_args(NoList),
         "when": get_args(When),
-        "sign_in_problem": get_args(SignInProblem),
-        "code_problem": get_args(CodeProblem),
-        "refusal": get_args(Why),
-        "refusal_title": get_args(Why),
     }
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """One of several values that a field can have."""
-
-    value: Annotated[str, "What is sent when it is chosen."]
-    name: Annotated[str, "What is shown: a name from the records."]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """Who reads the page."""
-
-    name: Annotated[str, "Their name, as their account has it."]
-    role: Annotated[Role, "What they are at the school."]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """What stands around every page."""
-
-    school: Annotated[str, "The school's or district's name; empty before anybody has signed in."]
-    reader: Annotated[Reader | None, "Who is signed in, if anybody is."]
-    places: Annotated[tuple[Place, ...], "The pages that the reader may go to from here."]
-    csrf: Annotated[str, "The token that every form sends back, so that no other site can send it."]
-    saved: Annotated[tuple[str, ...], "What the last action came to, as sentences in the page's language."]
-    refused: Annotated[tuple[str, ...], "Why the last action was refused, as sentences in the page's language."]
-    safeguarding: Annotated[str, "Whom to turn to when a child may not be safe, as the school wrote it; else empty."]
-    languages: Annotated[tuple[Choice, ...], "Other languages to read this page in, by code; empty where none is offered."]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignIn:
-    """Where somebody says who they are."""
-
-    frame: Annotated[Frame, "What stands around the page."]
-    login: Annotated[str, "The name that was typed, so that it need not be typed again."]
-    problem: Annotated[SignInProblem | None, "Why the page is shown again, if it is. Never whether an account exists."]
-    minutes: Annotated[int, "In how many minutes to try again; 0 unless there were too many tries."]
-    then: Annotated[str, "The page of this service to show afterwards, as a path that was checked to be one."]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecondFactor:
-    """Where somebody proves by a second thing that it is them."""
-
-    frame: Annotated[Frame, "What stands around the page."]
-    problem: Annotated[CodeProblem | None, "Why the page is shown again, if it is."]
-    minutes: Annotated[int, "In how many minutes to try again; 0 unless there were too many tries."]
-    digits: Annotated[int, "How many digits a code has."]
-    then: Annotated[str, "The page of this service to show afterwards, as a path that was checked to be one."]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +102,7 @@ class Row:
     band: Annotated[Band | None, "What the records come to; None where scores are switched off."]
     origin: Annotated[Origin | None, "Who put the student on the list where no model did: a published rule, or a colleague."]
     reason: Annotated[str, "The weightiest reason as a sentence with its comparison; empty where there is none to give."]
-    changed: Annotated[str, "What changed since the list before, as a sentence; empty where nothing did."]
+    changed: Annotated[str, "What changed since the list before, in the page's language; empty where nothing did."]
     supports: Annotated[tuple[str, ...], "The names of the supports that are running."]
     case: Annotated[Case, "How far somebody has come with it."]
     with_whom: Annotated[str, "Who has taken it on; empty where nobody has."]
@@ -253,43 +190,12 @@ class Caseload:
     rows: Annotated[tuple[Row, ...], "The students of the list, in its order."]
     part: Annotated[Part | None, "Which part of the list is shown, where it is shown in parts."]
     colleagues: Annotated[tuple[Choice, ...], "Whom a case can be handed to."]
+    may_take_away: Annotated[bool, "The reader may take the list away as a table."]
     last_snooze: Annotated[date, "The last day to which a case may be put off."]
+    tip: Annotated[str, "What the reader has not used yet, as a sentence for them alone; empty where there is nothing to say."]
     good: Annotated[tuple[Good, ...], "Who got better."]
     names: Annotated[tuple[Name, ...], "Everybody on the caseload by name; empty where they are too many to show."]
 
     def __post_init__(self) -> None:
         assert len(self.rows) <= MOST_ROWS, "a long list is shown in parts"
         assert len(self.names) <= MOST_NAMES, "so many names are searched for and not shown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """What is shown in the place of a page that cannot be. It says the same of a student who is not there and of another's."""
-
-    frame: Annotated[Frame, "What stands around the page."]
-    why: Annotated[Why, "Why the page is not shown."]
-    number: Annotated[
-        str, "The number of the request, by which an administrator finds it in the log; empty where none is needed."
-    ]
-
-
-Context = SignIn | SecondFactor | Caseload | Refusal
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page that there is: its template, and what the template may use."""
-
-    template: str
-    context: type[Context]
-
-
-#: Every page by its name. Whoever adds one adds a line here; the tests then hold it to what all pages are held to.
-PAGES: Mapping[str, Page] = MappingProxyType(
-    {
-        "sign_in": Page("sign_in.html", SignIn),
-        "second_factor": Page("second_factor.html", SecondFactor),
-        "caseload": Page("caseload.html", Caseload),
-        "refusal": Page("refusal.html", Refusal),
-    }
-)

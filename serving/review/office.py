@@ -1,0 +1,88 @@
+"""Pages beside the students: the way to one's own record, a record opened in an emergency, and a concern for safety."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from features.problems import Problem, Refused
+from serving.cases import people, sessions, trail
+from serving.cases.access import may
+from serving.cases.sessions import SHORTEST_REASON, BreakGlass
+from serving.pages.contexts.office import Child, Emergency, Office, Opening, Own, Safeguarding
+from serving.pages.render import at
+from serving.review.room import Answer, Asked, Go, Room
+
+#: A concern for safety may be so long.
+LONGEST_CONCERN = 10_000
+
+
+def own(room: Room, asked: Asked) -> Answer:
+    """Lead to the only record that the reader may open as their own or their child's, or let them choose among several."""
+    mine = list(asked.seen.relations)
+    if len(mine) == 1:
+        return Go(at("student", student_id=mine[0]))
+    names = room.names(asked)
+    children = tuple(Child(student_id=one, name=names.get(one, (one, ""))[0]) for one in mine)
+    return Own(frame=asked.frame, children=children)
+
+
+def office(room: Room, asked: Asked) -> Answer:
+    """Show what was asked for in an emergency, to whoever may ask or approve."""
+    names = {one.id: one.name for one in people.accounts(room.db, room.tenant)}
+    told = sessions.all_break_glass(room.db, room.tenant)
+    return Office(
+        frame=asked.frame,
+        may_ask=may(asked.account.role, None, "ask_break_glass"),
+        emergencies=tuple(_emergency(one, names.get(one.account_id, ""), asked) for one in told),
+        student_id=asked.sent("student"),
+        reason=asked.sent("reason"),
+        least=SHORTEST_REASON,
+    )
+
+
+def ask(room: Room, asked: Asked) -> Answer:
+    """Ask to open one record for an hour."""
+    sessions.ask_break_glass(room.db, asked.signed_in, asked.sent("student"), asked.sent("reason"), asked.now)
+    return Go(at("office"), "asked")
+
+
+def approve(room: Room, asked: Asked) -> Answer:
+    """Let somebody else open the record that they asked for."""
+    sessions.approve_break_glass(room.db, asked.signed_in, asked.parts["break_glass_id"], asked.now)
+    return Go(at("office"), "approved")
+
+
+def safeguarding(room: Room, asked: Asked) -> Answer:
+    """Show whom to turn to when a child may not be safe."""
+    return Safeguarding(frame=asked.frame, taken=bool(room.settings.safeguarding_folder), text=asked.form.get("text", ("",))[0])
+
+
+def send_safeguarding(room: Room, asked: Asked) -> Answer:
+    """Let a concern leave: as a file of its own in a folder that nothing here reads, with no trace of whom it is about.
+
+    The trail says that somebody raised one, and not of whom. Raises :class:`~features.problems.Refused` for an empty one.
+    """
+    text = asked.sent("text")
+    if not text or len(text) > LONGEST_CONCERN or not room.settings.safeguarding_folder:
+        raise Refused([Problem("empty", "text", "Nothing was written", "Write what you saw or heard.")], "Nothing has left")
+    folder = Path(room.settings.safeguarding_folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = f"{asked.now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}.txt"
+    building = folder / f".{name}"
+    with os.fdopen(os.open(building, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(f"{asked.account.name} ({asked.account.login}), {asked.now:%Y-%m-%d %H:%M} UTC\n\n{text}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    building.rename(folder / name)
+    trail.record(room.db, room.tenant, asked.account, "safeguarding_raised", None, "", asked.now)
+    return Go(at("safeguarding"), "safeguarding")
+
+
+def _emergency(one: BreakGlass, who: str, asked: Asked) -> Emergency:
+    opening: Opening = "over" if one.expires_at <= asked.now else "open" if one.granted_at else "waiting"
+    return Emergency(
+        id=one.id, student_id=one.student_id, who=who, reason=one.reason, opening=opening,
+        until=one.expires_at.date(), clock=f"{one.expires_at:%H:%M}", own=one.account_id == asked.account.id,
+    )  # fmt: skip

@@ -1,0 +1,223 @@
+"""What the pages of one school are made with, and what one request for a page is.
+
+A :class:`Room` is opened once for a scoring and an export and read by many requests; an :class:`Asked` is one of them, after
+everything that a route asks for was checked: who it is, that they may, and that a form came from our own page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from features.records import SchoolRecords
+from serving import goals, lists
+from serving.cases import agreements, casebook, switches
+from serving.cases.access import Visible, read
+from serving.cases.database import Engine
+from serving.cases.people import Account
+from serving.cases.sessions import SignedIn
+from serving.contract import Desk
+from serving.pages.contexts import Context
+from serving.pages.contexts.caseload import Fresh
+from serving.pages.contexts.frame import Frame
+from serving.pages.words import Words
+from serving.review import listing
+from serving.review.day import Day
+from serving.review.listing import Listing
+from serving.review.settings import ReviewSettings
+from serving.store import Latest, Store
+
+
+@dataclass(frozen=True)
+class Room:
+    """What every page of a school is made with.
+
+    ``latest`` is None until a list was made. ``desk`` knows the models in use and their cards.
+    """
+
+    tenant: str
+    db: Engine
+    store: Store
+    records: SchoolRecords
+    latest: Latest | None
+    desk: Desk
+    words: Mapping[str, Words]
+    settings: ReviewSettings
+
+    @cached_property
+    def scored(self) -> pl.DataFrame | None:
+        """The whole newest list with its words (``serving.batch.SCHEMA``), None where none was made or kept.
+
+        Sentences begin with "The student": :func:`serving.review.listing.called` puts the name there.
+        """
+        return self.store.scored(self.latest) if self.latest else None
+
+    @property
+    def as_of(self) -> date | None:
+        """The day that the newest list looks from."""
+        return self.latest.as_of if self.latest else None
+
+    @cached_property
+    def name(self) -> str:
+        """What the school or district is called: its name where there is one at the top, else nothing."""
+        if not self.records.holds("organisations"):
+            return ""
+        known = self.records.school_table("organisations").sort("known_on").unique("organisation_id", keep="last")
+        top = known.filter(pl.col("parent_id").is_null() | ~pl.col("parent_id").is_in(known["organisation_id"].implode()))
+        named = top["name"].drop_nulls().to_list()
+        return str(named[0]) if len(named) == 1 else ""
+
+    @cached_property
+    def listing(self) -> Listing | None:
+        """The newest list by student, None where none was made or kept."""
+        if self.latest is None or self.scored is None:
+            return None
+        return Listing(self.scored, tuple(lists.kept(self.store)), self.latest.as_of)
+
+    def freshness(self, on: date) -> Mapping[str, tuple[Fresh, ...]]:
+        """Return how far the records of each school reach on a day, by school."""
+        return self._once("freshness", on, lambda: listing.freshness(self.records, self.day(on)))
+
+    def stopped_records(self, on: date) -> Mapping[str, tuple[Fresh, ...]]:
+        """Return the records that have not come as they usually do, by school."""
+        return self._once("stopped", on, lambda: listing.stopped(self.records, self.day(on), self.freshness(on)))
+
+    def school_days(self, on: date) -> Mapping[str, tuple[date, ...]]:
+        """Return the days of the last ten weeks on which each school taught, until a day."""
+        return self._once("school days", on, lambda: listing.school_days(self.records, on))
+
+    def hidden(self, on: date) -> frozenset[str]:
+        """Return the schools whose scores are switched off at this moment: asked of the database each time."""
+        stopped = switches.stopped(self.db, self.tenant)
+        if not stopped:
+            return frozenset()
+        above: dict[str, set[str]] = {}
+        for school in (schools := self.day(on).schools):
+            above[school], at = {school}, school
+            while (at := self.day(on).parents.get(at, "")) and at not in above[school]:
+                above[school].add(at)
+        return frozenset(one for one in schools if stopped.everywhere or above[one] & stopped.organisations)
+
+    def capacity(self, on: date) -> tuple[int, str]:
+        """Return how many students a list is cut to on a day, and who said so: what was signed, else what is set."""
+        version = agreements.in_force(self.db, self.tenant, "capacity", on)
+        if version is None:
+            return self.settings.capacity, self.settings.capacity_set_by
+        agreed = goals.capacity(version.content)
+        return agreed.students or self.settings.capacity, agreed.set_by
+
+    def names(self, asked: Asked) -> Mapping[str, tuple[str, str]]:
+        """Return what each student is called whom the reader sees, by the name they prefer, and their pronouns."""
+        found = read(self.records, asked.seen, "identities")
+        called = pl.coalesce("preferred_name", "given_name", "student_id") + pl.lit(" ") + pl.col("family_name").fill_null("")
+        rows = found.select("student_id", called.str.strip_chars().alias("name"), pl.col("pronouns").fill_null(""))
+        return {student: (name, pronouns) for student, name, pronouns in rows.iter_rows()}
+
+    def supports(self, asked: Asked) -> Mapping[str, tuple[str, ...]]:
+        """Return the names of the supports that run, of those whom the reader sees: of the records and of the casebook."""
+        begun = read(self.records, asked.seen, "supports").filter(pl.col("begins_on") <= asked.today)
+        ended = read(self.records, asked.seen, "support_ends").filter(pl.col("ended_on") <= asked.today)
+        running = begun.join(ended.select("support_id"), on="support_id", how="anti").sort("student_id", "begins_on")
+        found: dict[str, list[str]] = {}
+        for student, intervention in running.select("student_id", "intervention_id").iter_rows():
+            found.setdefault(student, []).append(intervention_name(asked.words, intervention))
+        theirs = [one for one in asked.seen.relations if asked.seen.may(one, "see_supports")]
+        for student, mine in casebook.running_supports(self.db, self.tenant, theirs).items():
+            found.setdefault(student, []).extend(one.name for one in mine)
+        return {student: tuple(dict.fromkeys(names)) for student, names in found.items()}
+
+    @cached_property
+    def _worked_out(self) -> dict[tuple[str, date], Any]:
+        return {}
+
+    def _once[Found](self, what: str, on: date, work: Callable[[], Found]) -> Found:
+        """Return what is worked out once for a day of these records."""
+        if (what, on) not in self._worked_out:
+            self._worked_out[what, on] = work()
+        found: Found = self._worked_out[what, on]
+        return found
+
+    @cached_property
+    def _days(self) -> dict[date, Day]:
+        return {}
+
+    def day(self, on: date) -> Day:
+        """Return who is where on a day, worked out once."""
+        if on not in self._days:
+            if len(self._days) > 3:  # a room lives for a day or two of pages
+                self._days.clear()
+            self._days[on] = Day.of(self.records, on)
+        return self._days[on]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request for a page, by somebody who may make it.
+
+    ``parts`` are those of the address, ``query`` what follows the question mark, ``form`` what a form sent, each field with
+    all its values. ``today`` is the day that records and rights are looked at, ``now`` the moment that is written down.
+    ``seen`` are the students whom the reader may see today. ``frame`` is what stands around the answer.
+    """
+
+    signed_in: SignedIn
+    seen: Visible
+    frame: Frame
+    words: Words
+    today: date
+    now: datetime
+    parts: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def account(self) -> Account:
+        """Who asks."""
+        return self.signed_in.account
+
+    def sent(self, name: str) -> str:
+        """Return a field of the form, without blanks around it; empty where it was not sent."""
+        return next(iter(self.form.get(name, ())), "").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Leads on to another page after something was done. ``said`` names what was done (``said.claimed``), and of how many."""
+
+    address: str
+    said: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Something to take away. ``name`` never holds a name of a student; ``student_ids`` are those in it, for the trail.
+    ``shown`` says that a browser shows it in the place of keeping it.
+    """
+
+    content: bytes
+    media_type: str
+    name: str
+    student_ids: tuple[str, ...] = ()
+    shown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """A page on which several students are seen: each of them gets a line in the trail."""
+
+    page: Context
+    student_ids: tuple[str, ...]
+
+
+Answer = Context | Shows | Go | File
+
+
+def intervention_name(words: Words, intervention_id: str) -> str:
+    """Return what an intervention is called, or its key where the catalogue has no name for it."""
+    key = f"intervention.{intervention_id}"
+    return words.say(key) if key in words.phrases else intervention_id
