@@ -4,8 +4,8 @@
 the only way from records to features: of every row it lets through the latest version known by the end of the
 as-of day, and nothing later. Labels leave by another door, :meth:`SchoolRecords.labels`, group facts by a third,
 :meth:`SchoolRecords.audit`, and what people read but no model does, such as a name, by a fourth,
-:meth:`SchoolRecords.shown`; a fifth, :meth:`SchoolRecords.everything_of`, gives a family everything that is held of one student.
-None of them can be reached from a snapshot.
+:meth:`SchoolRecords.shown`; a fifth, :meth:`SchoolRecords.everything_of`, gives a family everything that is held of one
+student. None of them can be reached from a snapshot.
 """
 
 from __future__ import annotations

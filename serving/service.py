@@ -145,7 +145,7 @@ PAGES = Starlette(
 KEYS = Keyring(SETTINGS.database_url)
 RECEPTION = Reception(
     SETTINGS.home, SETTINGS.tenant, KEYS.open, lambda: cast("Desk", PAGES.state.desk), SETTINGS.review,
-    lambda: datetime.now(UTC), open_provider(SETTINGS.oidc),
+    lambda: datetime.now(UTC), open_provider(SETTINGS.oidc), warms=True,
 )  # fmt: skip
 _MEASURES: list[Measures] = []
 
@@ -187,6 +187,7 @@ class Homeroom:
             log.warning("No model has been promoted yet: /score answers 503 and /readyz says so until one is.")
         except Unavailable as error:
             log.warning("%s /score answers 503 and /readyz says so until it can.", error)
+        RECEPTION.open()
         silence_values()
         # What is imported and loaded by now stays for good. Walking it again and again in search of garbage is what
         # makes one request in a hundred slow: 150 ms instead of 10 at the 99th percentile.

@@ -788,8 +788,7 @@ def act_on_many(
             else:
                 done.append(_moved(at, row, move, details, values))
         _refuse([_told(code, count) for code, count in sorted(against.items())], _NOT_MOVED)
-        for one in done:
-            trail.append(connection, account.tenant, account, *one, now)
+        trail.append_all(connection, account.tenant, account, done, now)
     return len(students)
 
 

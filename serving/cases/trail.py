@@ -83,7 +83,7 @@ def record_all(
 ) -> int:
     """Add a row for each of a page's students and return the last one's number: one transaction, however many they are."""
     with writing(db) as connection:
-        return _add(connection, tenant, account, action, list(student_ids), why, now)
+        return append_all(connection, tenant, account, [(action, student_id, why) for student_id in student_ids], now)
 
 
 def append(
@@ -94,26 +94,22 @@ def append(
     Call it last. It locks the end of the trail until the transaction is over; whoever locked something else
     afterwards could wait for somebody who waits for them.
     """
-    return _add(connection, tenant, account, action, [student_id], why, now)
+    return append_all(connection, tenant, account, [(action, student_id, why)], now)
 
 
-def _add(
-    connection: Connection,
-    tenant: str,
-    account: Account | None,
-    action: str,
-    student_ids: Sequence[str | None],
-    why: str,
-    now: datetime,
+def append_all(
+    connection: Connection, tenant: str, account: Account | None, acts: Sequence[tuple[str, str | None, str]], now: datetime
 ) -> int:
-    assert _ACTION.fullmatch(action), "an action is a short word in small letters"
-    assert len(why) <= _MOST_WHY, "a reason in the trail is a short word"
+    """Do the same with a row for each of several acts, told as action, student and reason: the end is locked once for all."""
+    for action, _, why in acts:
+        assert _ACTION.fullmatch(action), "an action is a short word in small letters"
+        assert len(why) <= _MOST_WHY, "a reason in the trail is a short word"
     last = _lock_head(connection, tenant)
-    if not student_ids:
+    if not acts:
         return last.number
-    keys = _keys_for(connection, tenant, {student_id for student_id in student_ids if student_id is not None})
+    keys = _keys_for(connection, tenant, {student_id for _, student_id, _ in acts if student_id is not None})
     rows = []
-    for student_id in student_ids:
+    for action, student_id, why in acts:
         row: dict[str, object] = {
             "tenant_id": tenant,
             "number": last.number + 1,

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -25,12 +27,12 @@ from serving.cases.database import Engine
 from serving.cases.oidc import Provider
 from serving.cases.sessions import SignedIn
 from serving.contract import Desk
-from serving.failures import Failure
+from serving.failures import Failure, log, places
 from serving.pages.contexts import Context
 from serving.pages.contexts.frame import Choice, Frame, Reader, Refusal, Why
 from serving.pages.render import ADDRESSES, HEADERS, STYLE, STYLE_HEADERS, Pages
 from serving.pages.words import Words, chosen, open_words
-from serving.review import doors, oidc, practice
+from serving.review import doors, figures, oidc, practice
 from serving.review.doors import Opened
 from serving.review.room import Answer, Asked, File, Go, Room, Shows
 from serving.review.routes import FIRST, METHODS, PLACES, ROUTES, Method, Route, patterned
@@ -82,6 +84,7 @@ class Reception:
         clock: says what moment it is, in UTC.
         provider: the school's own sign-in, if it has one.
         routes: every route; the tests put others in their place.
+        warms: work out ahead, in a thread, what the first reader of a new list or export would wait for.
 
     """
 
@@ -95,9 +98,12 @@ class Reception:
         clock: Callable[[], datetime],
         provider: Provider | None = None,
         routes: Sequence[Route] = ROUTES,
+        *,
+        warms: bool = False,
     ) -> None:
         self._home, self._tenant, self._database, self._desk = home, tenant, database, desk
         self._settings, self._clock, self.provider = settings, clock, provider
+        self._warms = warms
         self._words: Mapping[str, Words] | None = None
         self._pages: dict[str, Pages] = {}
         self._rooms: dict[str, _Opened] = {}
@@ -184,7 +190,14 @@ class Reception:
                         self.words, self._settings,
                     )  # fmt: skip
                     self._rooms[tenant] = opened = _Opened(state, room)
+                    if self._warms:
+                        threading.Thread(target=_warmed, args=(room, self.day_of(self._clock())), daemon=True).start()
         return opened.room
+
+    def open(self) -> None:
+        """Open the room ahead of the first reader, where an export was read already."""
+        with suppress(NotFound):
+            self.room(self._tenant)
 
     def shown_by(self, name: str) -> Route:
         """Return the route that shows a page."""
@@ -460,6 +473,34 @@ def _teaches_or_sees(room: Room, seen: Visible, section_id: str, route: Route) -
     """Whether the reader may do what a route does with some student of a class."""
     students = room.day(seen.as_of).students_of(section_id)
     return any(seen.may(student_id, route.right) for student_id in students if student_id in seen.relations)
+
+
+def _warmed(room: Room, today: date) -> None:
+    """Work out what pages read of a whole school: seconds of a large one, that no reader should wait for.
+
+    What goes wrong here goes wrong again, and is told, when a page is asked for.
+    """
+    with _Silent():
+        access.ties(room.records, today)
+        if room.listing is not None:
+            room.listing.of("", leaving=False)
+        room.stopped_records(today)
+        access.class_middles(room.records, today)
+        if room.latest is not None:
+            figures.publish(room, today)
+
+
+class _Silent:
+    """Where exceptions of what is worked out ahead end: where it went wrong is all that is logged."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        log.warning("The pages could not be warmed: %s", places(error))
+        return True
 
 
 def _overseen(room: Room, asked: Asked) -> frozenset[str]:

@@ -69,6 +69,9 @@ def row(number: int) -> Row:
     )  # fmt: skip
 
 
+TIP = "You can also bring up a student whom no list suggested."
+
+
 def caseload(students: int = 12, listed: int = 8) -> Caseload:
     """Return a page of so many students, so many of whom are on the list."""
     return Caseload(
@@ -89,7 +92,7 @@ def caseload(students: int = 12, listed: int = 8) -> Caseload:
         yielded=(Yielded(outcome="left", first=20, count=13, low=9, high=16),
                  Yielded(outcome="did_not_pass", first=20, count=15, low=11, high=18)),
         filters=NO_FILTERS, rows=tuple(row(at) for at in range(listed)), part=None,
-        colleagues=(Choice(value="T-2", name="Ruth Adeyemi"),), may_take_away=True, tip="You can also bring up a student whom no list suggested.", last_snooze=date(2026, 12, 16),
+        colleagues=(Choice(value="T-2", name="Ruth Adeyemi"),), may_take_away=True, tip=TIP, last_snooze=date(2026, 12, 16),
         good=(Good(student_id="S-00003", name=called(3), text="Noor has been at school on each of the last 20 school days."),),
         names=tuple(Name(student_id=f"S-{at:05}", name=called(at), year=str(9 + at % 2)) for at in range(min(students, 400))),
     )  # fmt: skip
