@@ -17,7 +17,7 @@ FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.14 python3 p
   echo "$$python"; exit 0; fi; done; \
   echo "Homeroom needs Python 3.12 or newer. Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1
 
-.PHONY: help install install-dev test test-quick lint demo serve bench lock clean
+.PHONY: help install install-dev test test-quick lint demo serve pictures bench lock clean
 
 help: ## list what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -72,6 +72,9 @@ demo: install ## all of it on a simulated district; ARGS=--no-serve stops after 
 
 serve: install ## serve the API at http://127.0.0.1:$(PORT)
 	@$(BIN)/homeroom serve --port $(PORT) $(ARGS)
+
+pictures: install-dev browser ## the pictures of docs/pages.md, from the folder of the demonstration
+	@$(BIN)/python -m homeroom.pictures $(ARGS)
 
 bench: install-dev ## make bench NAME=request
 	@$(BIN)/python -m benchmarks $(NAME) $(ARGS)

@@ -11,7 +11,20 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from benchmarks import calibration, explain, fairness, features, monitor, planted, request, simulate, tabular, tracing, train
+from benchmarks import (
+    calibration,
+    explain,
+    fairness,
+    features,
+    monitor,
+    pages,
+    planted,
+    request,
+    simulate,
+    tabular,
+    tracing,
+    train,
+)
 
 #: Every benchmark by name.
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
@@ -20,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "fairness": fairness.run,
     "features": features.run,
     "monitor": monitor.run,
+    "pages": pages.run,
     "planted": planted.run,
     "request": request.run,
     "simulate": simulate.run,
@@ -29,7 +43,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 }
 
 #: Those that make and learn from many districts: they take longer than ten minutes, and are run by name.
-LONG = ("calibration", "fairness", "monitor", "planted")
+LONG = ("calibration", "fairness", "monitor", "planted", "recommend")
 
 
 def main() -> None:
@@ -37,12 +51,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=[*BENCHMARKS, "all"])
     parser.add_argument("--oulad", default="../shared/data/oulad", help="the folder with the dataset")
-    parser.add_argument("--requests", type=int, default=1000, help="requests to send (request)")
+    parser.add_argument("--requests", type=int, default=1000, help="requests to send (request); a fiftieth a page (pages)")
     parser.add_argument("--runs", type=int, default=20, help="runs of cross-validation, of the paper's 20 (tabular)")
     parser.add_argument("--arrays", default="", help="a folder that keeps what was fitted between runs (calibration)")
     parser.add_argument("--students", type=int, default=4_000, help="students of the simulated log (tracing)")
-    parser.add_argument("--seeds", type=int, default=20, help="districts to make (monitor)")
+    parser.add_argument("--seeds", type=int, default=20, help="districts to make (monitor, recommend)")
     parser.add_argument("--districts", type=int, default=200, help="districts of each world, a seed each (fairness)")
+    parser.add_argument("--allocated", type=int, default=10_000, help="students to allocate places to (allocate)")
     told = parser.parse_args()
     for name in [one for one in BENCHMARKS if one not in LONG] if told.name == "all" else [told.name]:
         found = BENCHMARKS[name](told)

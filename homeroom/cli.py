@@ -650,7 +650,8 @@ def score(settings: Settings, say: Say, source: str, path: Path, as_of: date, ou
 @command(
     click.option("--source", type=click.Choice(SOURCE_NAMES), is_eager=True, help="The format of a later export to read."),
     click.argument("path", type=click.Path(path_type=Path), required=False),
-    click.option("--reviews", type=click.Path(path_type=Path, exists=True), help="What people thought: prediction_id, agrees."),
+    click.option("--reviews", type=click.Path(path_type=Path, exists=True),
+                 help="What people thought, in the place of the casebook: prediction_id, agrees."),
     click.option("--out", type=click.Path(path_type=Path), help="The page to write (default: into the state folder)."),
     _MAPPING,
 )
@@ -673,7 +674,8 @@ def monitor(
     else:
         records = store.records()
     told = settings.section("monitor", Monitoring)
-    monitoring.monitor(say, store, _registry(settings), records, told, pass_mark, reviews, out)
+    monitoring.monitor(say, store, _registry(settings), records, told, pass_mark, reviews, out, rights.cases(settings),
+                       settings.tenant, promoting.today())  # fmt: skip
 
 
 def _score_by_rule(

@@ -44,6 +44,7 @@ from serving.cases.people import (
 from serving.erasure import note_members
 from serving.intake import Door, keep
 from serving.scoring import Scoring
+from serving.skills import skills_of
 from serving.store import Store
 from serving.withheld import Withheld
 from training.governance import Governance, Provenance
@@ -132,7 +133,7 @@ def prepare(home: Path, students: int, seed: int, training: Training, progress: 
                withheld=Withheld.of(_database(home), "default"), exempt="simulated")  # fmt: skip
     return Shown(
         home, as_of, district, {one.target.name: one.version for one in models}, tuple(results), scores, done.students,
-        _key(home), _example(scores), _entrances(home, records, as_of, datetime.now(UTC)),
+        _key(home), _example(scores), entrances(home, records, as_of, datetime.now(UTC)),
     )  # fmt: skip
 
 
@@ -238,10 +239,10 @@ def _example(scores: Path) -> str:
 SHOWN_ROLES: tuple[Role, ...] = ("counselor", "teacher", "principal")
 
 
-def _entrances(home: Path, records: SchoolRecords, as_of: date, now: datetime) -> tuple[Entrance, ...]:
+def entrances(home: Path, records: SchoolRecords, as_of: date, now: datetime) -> tuple[Entrance, ...]:
     """Return how one of each role signs in: with a new password each time, since nobody can read the last one again.
 
-    Of those on record it is the one who sees the most students.
+    Of those on record it is the one who sees the most students; of teachers, of those whose classes have skills to group by.
     """
     database = _database(home)
     kept = {one.login: one for one in accounts(database, "default")}
@@ -249,7 +250,9 @@ def _entrances(home: Path, records: SchoolRecords, as_of: date, now: datetime) -
     for role in SHOWN_ROLES:
         mine = ties(records, as_of).frame.filter(pl.col("role") == role)
         counted = mine.group_by("person_id").agg(pl.col("student_id").n_unique().alias("students"))
-        person, students = counted.sort("students", "person_id", descending=[True, False]).row(0)
+        ranked = counted.sort("students", "person_id", descending=[True, False]).rows()
+        shown = (one for one in ranked if role != "teacher" or _teaches_skills(records, one[0], as_of))
+        person, students = next(shown, ranked[0])
         login, password = f"{role}@demo.example", made_password()
         account = kept.get(login)
         if account is None:
@@ -261,6 +264,14 @@ def _entrances(home: Path, records: SchoolRecords, as_of: date, now: datetime) -
             change_password(database, "default", account.id, password, now)
         found.append(Entrance(role, login, password, _codes(database, account, now), students))
     return tuple(found)
+
+
+def _teaches_skills(records: SchoolRecords, staff_id: str, as_of: date) -> bool:
+    """Whether a teacher has a class on a day whose work shows skills."""
+    taught = records.reference("teaching", as_of).filter(pl.col("staff_id") == staff_id).select("section_id")
+    begun = pl.col("starts_on") <= as_of, pl.col("ends_on") >= as_of
+    running = records.reference("sections", as_of).filter(*begun).join(taught, on="section_id", how="semi")
+    return any(skills_of(records, section, as_of) for section in running["section_id"].sort())
 
 
 def _codes(database: Database, account: Account, now: datetime) -> tuple[str, ...]:

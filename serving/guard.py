@@ -125,7 +125,7 @@ ENTRIES: tuple[Entry, ...] = (
 )
 
 #: Below this address everything is for people with a browser, what is not there too.
-PEOPLES = "/review"
+PEOPLES = ("/review", "/plan")
 
 #: A form of a page is never larger: a note, and the names of those it is about.
 MOST_FORM_BYTES = 200_000

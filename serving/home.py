@@ -35,6 +35,8 @@ a {{ color: #0b4f9c; }}
 in sentences that a teacher can check.</p>
 <p><strong>It supports a decision and never makes one.</strong> A score is a reason to look and to ask. It is not a
 finding about a student, and nothing may happen to a student because of a score alone.</p>
+<h2>For people</h2>
+<p>Counselors, teachers, principals, students and their families <a href="/review">sign in here</a>.</p>
 <h2>For programs</h2>
 <p>Every address, with the form of what it takes and gives, is in <a href="/docs.json">/docs.json</a> (OpenAPI).
 <a href="/readyz">/readyz</a> says whether a model is in use. A first request, with a key that your school's

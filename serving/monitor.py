@@ -176,6 +176,7 @@ class Report:
     overrides: Mapping[str, Any]
     history: Mapping[str, Sequence[Mapping[str, Any]]]
     district: str = field(repr=False, default="")
+    looked_after: Sequence[Mapping[str, Any]] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the object that ``homeroom monitor --json`` prints and that is kept for the gauges."""
@@ -185,6 +186,7 @@ class Report:
             "district": self.district,
             "targets": [one.as_dict() for one in self.targets],
             "overrides": dict(self.overrides),
+            "service_levels": [dict(one) for one in self.looked_after],
             "history": {name: list(found) for name, found in self.history.items()},
             "gauges": [{"target": target, "version": version, "measure": measure, "value": value}
                        for target, version, measure, value in gauges(self)],
@@ -198,6 +200,7 @@ def report(
     settings: Monitoring | None = None,
     pass_mark: float | None = None,
     reviews: pl.DataFrame | None = None,
+    looked_after: pl.DataFrame | None = None,
 ) -> Report:
     """Return what the newest scoring looks like beside the reference, and what became of the lists before it.
 
@@ -208,6 +211,7 @@ def report(
         settings: see :class:`Monitoring`.
         pass_mark: share of the best score from which a skill counts as secure; by default what each list was made with.
         reviews: what people thought of scores: ``prediction_id`` and ``agrees``.
+        looked_after: how soon cases were looked at, by school (:func:`serving.reviews.looked_after`).
 
     Raises:
         NotFound: nothing has been scored yet.
@@ -228,7 +232,10 @@ def report(
         for name in sorted(latest.snapshots)
     ]  # fmt: skip
     now = {one.target: _remembered(history.get(one.target, ()), one, latest.as_of) for one in targets}
-    return Report(latest.as_of, latest.data_through, targets, overrides(kept, reviews), {**history, **now}, _opaque(store))
+    levels = () if looked_after is None else looked_after.to_dicts()
+    return Report(
+        latest.as_of, latest.data_through, targets, overrides(kept, reviews), {**history, **now}, _opaque(store), levels
+    )  # fmt: skip
 
 
 def _history(store: Store) -> Mapping[str, Sequence[Mapping[str, Any]]]:

@@ -31,6 +31,8 @@ def lines(report: Report) -> Iterator[str]:
     yield str(report.overrides["says"])
     for rate in report.overrides["targets"]:
         yield f"  {rate['target']}, {rate['band']}: {_share(rate['rate'])} disagreed"
+    for level in report.looked_after:
+        yield f"  {level['group']}: {level['cases']:,} cases, {_share(level['looked_within_5_days'])} looked at within 5 days"
 
 
 def page(report: Report) -> str:
@@ -52,6 +54,19 @@ def _markdown(report: Report) -> Iterator[str]:
             ("about", "band", "reviews", "disagreed"),
             [(rate["target"], rate["band"], _number(rate["reviews"]), _share(rate["rate"]))
              for rate in report.overrides["targets"]],
+        )  # fmt: skip
+    if report.looked_after:
+        yield from ("", "## How soon somebody looked", "")
+        yield (f"By school, from the casebook. Days are of the calendar. A school with cases of fewer than {LEAST_IN_CELL} "
+               f"students is left out, a share of fewer than {LEAST_IN_CELL} cases is not told, and of all together nothing "
+               "that would tell it. Nothing here is about who looked.")  # fmt: skip
+        yield ""
+        yield from _table(
+            ("school", "cases", "days to the first look", "within 5 days", "talked with the student", "support within 15 days",
+             "opened again"),
+            [(level["group"], f"{level['cases']:,}", _days(level["days_to_first_look"]),
+              *(_share(level[name]) for name in ("looked_within_5_days", "talked_with_student", "support_within_15_days",
+                                                 "reopened"))) for level in report.looked_after],
         )  # fmt: skip
 
 
@@ -150,6 +165,10 @@ def _share(value: float | None) -> str:
 
 def _figure(value: float | None) -> str:
     return "not told" if value is None else f"{value:.3f}"
+
+
+def _days(value: float | None) -> str:
+    return "not told" if value is None else f"{value:.1f}"
 
 
 def _number(value: int | None) -> str:

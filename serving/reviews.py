@@ -1,21 +1,30 @@
-"""What people thought of a score: how often they disagreed with it, from a table of reviews.
+"""What people thought of a score, and how soon they looked: from the casebook, or from a table of reviews.
 
-Disagreement is information about the model and about the records, and nothing is held against anybody for it.
+Disagreement is information about the model and about the records, and nothing is held against anybody for it. How soon
+somebody looked is told of schools, never of who looked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from features.cohort import enrolled
 from features.problems import Problem, Refused
+from features.records import SchoolRecords
+from serving.cases import casebook
+from serving.cases.database import Engine
 from serving.lists import COLUMNS, Kept
 from training.drift import LEAST_IN_CELL
 
 NONE_YET = "No reviews are recorded yet: how often people disagreed cannot be told."
+
+#: What all schools together are called.
+TOGETHER = "all schools"
 
 _YES_OR_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
@@ -49,6 +58,33 @@ def _refused(path: Path, wrong: Sequence[tuple[str, str, str, str]], row: int | 
         for code, problem, hint, column in wrong
     ]
     return Refused(problems, "The reviews were refused")
+
+
+def of_casebook(db: Engine | None, tenant: str) -> pl.DataFrame | None:
+    """Return what the casebook says that people thought; None while it says nothing, or there is none."""
+    found = None if db is None else casebook.reviews(db, tenant)
+    return found if found is not None and found.height else None
+
+
+def looked_after(db: Engine | None, tenant: str, records: SchoolRecords, as_of: date, today: date) -> pl.DataFrame | None:
+    """Return how soon cases were looked at by school, and by all together, as :func:`serving.cases.casebook.service_levels`.
+
+    ``as_of`` is the day whose enrolments say which school a student is at, ``today`` the day that the casebook is looked at.
+    A school is called by its name, where no other has it, else by its key. None where there is no casebook yet.
+    """
+    if db is None:
+        return None
+    when = pl.DataFrame({"as_of": [as_of]}, schema={"as_of": pl.Date})
+    here = enrolled(records, when).stays.lazy().select("enrolment_id")
+    stays = records.visible("enrolments", [as_of]).join(here, on="enrolment_id", how="semi")
+    groups = stays.select("student_id", pl.col("organisation_id").alias("group")).drop_nulls().unique().collect()
+    found = casebook.service_levels(db, tenant, groups, today, TOGETHER)
+    if not records.holds("organisations"):
+        return found
+    named = records.reference("organisations", as_of).select("organisation_id", pl.col("name").alias("called"))
+    once = named.filter(pl.col("called").is_unique() & pl.col("called").is_not_null())
+    called = pl.coalesce("called", "group").alias("group")
+    return found.join(once, left_on="group", right_on="organisation_id", how="left").with_columns(called).drop("called")
 
 
 def overrides(kept: Sequence[Kept], reviews: pl.DataFrame | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import doctest
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,6 +66,42 @@ def test_the_readme_links_to_files_that_are_there() -> None:
     assert named
     for file in named:
         assert (ROOT / file).exists(), file
+
+
+#: Documents whose commands are those of whoever runs the pages.
+OF_OPERATORS = ("review", "sign_in", "families", "goals", "monitoring")
+
+
+def commands_in(text: str) -> list[list[str]]:
+    """Return the commands of a document's blocks, as a shell would split them; the end of the trail stands for a noted one."""
+    blocks = "".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL)).replace("$KNOWN", f"1:{'0' * 64}")
+    return [shlex.split(one, comments=True) for one in re.findall(r"^homeroom (.*)", blocks, re.MULTILINE)]
+
+
+def test_every_command_of_whoever_runs_the_pages_is_one_that_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from homeroom.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reviews.csv").touch()
+    (tmp_path / "LATER_EXPORT").mkdir()
+    (tmp_path / "EXPORT").mkdir()
+    for name in OF_OPERATORS:
+        told = commands_in((ROOT / "docs" / f"{name}.md").read_text())
+        assert told or name not in ("review", "goals", "monitoring"), name
+        for words in map(list, told):
+            command: click.Command = main
+            while isinstance(command, click.Group):
+                assert words[0] in command.commands, f"{name}: {words}"
+                command = command.commands[words.pop(0)]
+            command.make_context(command.name or "", words)  # raises for an option that there is not, or a word too many
+
+
+@pytest.mark.full
+def test_the_commands_about_people_work_before_there_is_a_model(tmp_path: Path) -> None:
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    said = run(block("people"), tmp_path)
+    assert "ruth.okoro@lincoln.example is made, counselor." in said
+    assert "password" in said.lower()
 
 
 @pytest.fixture(scope="module")

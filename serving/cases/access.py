@@ -109,7 +109,9 @@ Action = Literal[
     "write_learning_plan",
     "agree_learning_plan",
     "ask_correction",
+    "decide_correction",
     "object",
+    "restrict_contact",
     "export_case",
     "export_list",
     "export_own",
@@ -121,6 +123,7 @@ Action = Literal[
     "administer_accounts",
     "ask_break_glass",
     "approve_break_glass",
+    "stop_scoring",
     "read_log",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -167,8 +170,10 @@ _POLICY: tuple[tuple[Action, str, tuple[Standing, ...]], ...] = (
     ("start_support", "Start and end a support.", (*COUNSELORS, PRINCIPAL)),
     ("write_learning_plan", "Write a learning plan, the student's goal first.", (TEACHER, *COUNSELORS, STUDENT)),
     ("agree_learning_plan", "Agree to a learning plan, without which none is active.", (STUDENT,)),
-    ("ask_correction", "Ask that a record be corrected.", FAMILY),
-    ("object", "Object to how the records are used.", FAMILY),
+    ("ask_correction", "Ask that a record be corrected.", (*STAFF, *FAMILY)),
+    ("decide_correction", "Decide a correction that somebody else asked for.", (*COUNSELORS, PRINCIPAL)),
+    ("object", "Object to how the records are used, and take it back.", FAMILY),
+    ("restrict_contact", "Enter whom the school must not reach, and lift it.", (*COUNSELORS, PRINCIPAL)),
     ("export_case", "Take away or print the sheet of a case.", COUNSELORS),
     ("export_list", "Take away a list of students, no more of each than can be seen.", (*COUNSELORS, PRINCIPAL)),
     ("export_own", "Take away what is held of the student, as far as it may be seen.", FAMILY),
@@ -185,6 +190,7 @@ _POLICY: tuple[tuple[Action, str, tuple[Standing, ...]], ...] = (
     ("administer_accounts", "Make, change and close accounts.", _roles("administrator")),
     ("ask_break_glass", "Ask to open one student's record in an emergency, with a reason.", _roles("administrator")),
     ("approve_break_glass", "Let somebody else open one student's record for an hour.", _roles("principal", "administrator")),
+    ("stop_scoring", "Stop all scoring at the own school, and let it go on.", _roles("principal")),
     ("read_log", "Read who looked at which record, and when, by key.", _roles("administrator")),
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -1005,13 +1005,13 @@ def note_visit(db: Engine, account: Account, today: date, now: datetime) -> None
 def cases_of(db: Engine, tenant: str, student_ids: Iterable[str]) -> Mapping[str, Case]:
     """Return the cases of students, of those that have one."""
     found: dict[str, Case] = {}
+    wanted = set(student_ids)
     with db.connect() as connection:
-        for some in _parts(student_ids):
-            these = (CASES.c.tenant_id == tenant) & CASES.c.student_id.in_(some)
+        for these in _among(CASES.c, tenant, wanted):
             asked = select(*_CASE, ACCOUNTS.c.name).outerjoin(ACCOUNTS, _named(CASES.c.assignee_id, tenant))
             for row in connection.execute(asked.where(these)).all():
                 found[row[0]] = _case(row[:-1], row[-1] or "")
-    return found
+    return _only(found, wanted)
 
 
 def file_of(db: Engine, tenant: str, student_id: str, *, restricted: bool = False) -> CaseFile:
@@ -1063,19 +1063,16 @@ def due(db: Engine, tenant: str, account_id: str, today: date) -> tuple[Promised
 def running_supports(db: Engine, tenant: str, student_ids: Iterable[str]) -> Mapping[str, tuple[Support, ...]]:
     """Return the supports that run, by student, the oldest first; students without one are not in it."""
     found: dict[str, list[Support]] = {}
+    wanted = set(student_ids)
     with db.connect() as connection:
-        for some in _parts(student_ids):
-            these = (
-                (CASE_SUPPORTS.c.tenant_id == tenant)
-                & CASE_SUPPORTS.c.student_id.in_(some)
-                & CASE_SUPPORTS.c.ended_on.is_(None)
-            )
+        for some in _among(CASE_SUPPORTS.c, tenant, wanted):
+            these = some & CASE_SUPPORTS.c.ended_on.is_(None)
             asked = select(CASE_SUPPORTS, ACCOUNTS.c.name.label("by_name")).outerjoin(
                 ACCOUNTS, _named(CASE_SUPPORTS.c.account_id, tenant)
             )
             for row in connection.execute(asked.where(these).order_by(CASE_SUPPORTS.c.begins_on, CASE_SUPPORTS.c.id)):
                 found.setdefault(row.student_id, []).append(_support(row, row.by_name or ""))
-    return {student_id: tuple(supports) for student_id, supports in found.items()}
+    return _only({student_id: tuple(supports) for student_id, supports in found.items()}, wanted)
 
 
 def last_visit(db: Engine, account_id: str, today: date) -> date | None:
@@ -1136,7 +1133,19 @@ _LEVELS: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def service_levels(db: Engine, tenant: str, groups: pl.DataFrame, today: date) -> pl.DataFrame:
+#: Of which column of a round a figure is, and what of it.
+_FIGURES: Mapping[str, tuple[str, Callable[[pl.Expr], pl.Expr]]] = MappingProxyType(
+    {
+        "days_to_first_look": ("days", pl.Expr.median),
+        "looked_within_5_days": ("looked", pl.Expr.mean),
+        "talked_with_student": ("talked", pl.Expr.mean),
+        "support_within_15_days": ("supported", pl.Expr.mean),
+        "reopened": ("again", pl.Expr.mean),
+    }
+)
+
+
+def service_levels(db: Engine, tenant: str, groups: pl.DataFrame, today: date, whole: str = "") -> pl.DataFrame:
     """Return how soon and how cases are looked after, by group.
 
     Args:
@@ -1144,12 +1153,14 @@ def service_levels(db: Engine, tenant: str, groups: pl.DataFrame, today: date) -
         tenant: the school.
         groups: ``student_id`` and ``group``: schools, years, or groups of an audit, and never who teaches whom.
         today: the day to look from.
+        whole: what all groups together are called in a row of their own, the first; no such row where it is empty.
 
     Returns:
         ``group``, ``cases`` (how often one was opened), ``days_to_first_look`` (the middle one, in days of the calendar),
         ``looked_within_5_days`` and ``support_within_15_days`` (shares of the cases that are as old), ``talked_with_student``
         (share) and ``reopened`` (share of the closed ones). Groups with cases of fewer than ten students are left out, and
-        a share of fewer than ten cases is null.
+        a share of fewer than ten cases is null. Of all groups together a figure is told only where it gives nothing away of a
+        group for which it is not: where it is told of each, or is kept of two or more, of ten together.
 
     """
     opened, closed, talks = _rounds(db, tenant)
@@ -1170,26 +1181,37 @@ def service_levels(db: Engine, tenant: str, groups: pl.DataFrame, today: date) -
         orient="row",
     )  # fmt: skip
 
-    def told(column: str, figure: pl.Expr) -> pl.Expr:
-        return pl.when(pl.col(column).count() >= LEAST_IN_GROUP).then(figure)
-
-    counted = (
-        frame.join(groups.select("student_id", "group").unique(), on="student_id")
-        .group_by("group")
-        .agg(
+    def counted(rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.group_by("group").agg(
             pl.col("student_id").n_unique().alias("students"),
-            pl.len().cast(pl.Int64).alias("cases"),
-            told("days", pl.col("days").median()).alias("days_to_first_look"),
-            told("looked", pl.col("looked").mean()).alias("looked_within_5_days"),
-            told("talked", pl.col("talked").mean()).alias("talked_with_student"),
-            told("supported", pl.col("supported").mean()).alias("support_within_15_days"),
-            told("again", pl.col("again").mean()).alias("reopened"),
+            pl.len().alias("cases"),
+            *(pl.col(column).count().alias(f"{name} of") for name, (column, _) in _FIGURES.items()),
+            *(figure(pl.col(column)).alias(name) for name, (column, figure) in _FIGURES.items()),
         )
-    )
-    enough = counted.filter(pl.col("students") >= LEAST_IN_GROUP).select(
-        pl.col(name).cast(kind) for name, kind in _LEVELS.items()
-    )
-    return enough.sort("group")
+
+    parts = groups.select("student_id", "group").unique()
+    each = counted(frame.join(parts, on="student_id"))
+    nothing = parts.select("group").unique().join(each, on="group", how="anti")
+    each = pl.concat([each, nothing], how="diagonal").with_columns(pl.col("students").fill_null(0))
+    told = _told_of(each)
+    if not whole:
+        return told.sort("group")
+    together = counted(frame.join(parts, on="student_id", how="semi").with_columns(pl.lit(whole).alias("group")))
+    for name in _FIGURES:
+        kept = each.filter((pl.col("students") < LEAST_IN_GROUP) | (pl.col(f"{name} of").fill_null(0) < LEAST_IN_GROUP))
+        if kept.height == 1 or (kept.height and (kept[f"{name} of"].sum() or 0) < LEAST_IN_GROUP):
+            together = together.with_columns(pl.lit(0, pl.UInt32).alias(f"{name} of"))
+    few = each.filter(pl.col("students") < LEAST_IN_GROUP)
+    if few.height == 1 or (few.height and few["students"].sum() < LEAST_IN_GROUP):
+        together = together.clear()  # how many cases there are in all would tell how many there are in that group
+    return pl.concat([_told_of(together), told.sort("group")])
+
+
+def _told_of(counted: pl.DataFrame) -> pl.DataFrame:
+    """Return what is told of groups: of those with ten students, each figure that is of ten cases."""
+    enough = counted.filter(pl.col("students") >= LEAST_IN_GROUP)
+    kept = [pl.when(pl.col(f"{name} of") >= LEAST_IN_GROUP).then(pl.col(name)).alias(name) for name in _FIGURES]
+    return enough.with_columns(kept).select(pl.col(name).cast(kind) for name, kind in _LEVELS.items())
 
 
 _Round = tuple[datetime, datetime | None, datetime | None, datetime | None]
@@ -1594,9 +1616,20 @@ def _named(column: ColumnElement[Any], tenant: str) -> ColumnElement[bool]:
     return (ACCOUNTS.c.id == column) & (ACCOUNTS.c.tenant_id == tenant)
 
 
-def _parts(student_ids: Iterable[str]) -> Iterable[list[str]]:
-    wanted = sorted(set(student_ids))
-    return (wanted[start : start + _PART] for start in range(0, len(wanted), _PART))
+def _among(columns: Any, tenant: str, wanted: Collection[str]) -> Iterator[ColumnElement[bool]]:
+    """Yield what cuts rows to some students: by their keys, and where they are very many by the tenant alone.
+
+    To hand over thousands of keys takes longer than to read every case that there is; :func:`_only` cuts what is found.
+    """
+    if len(wanted) > _PART:
+        yield columns.tenant_id == tenant
+    elif wanted:
+        yield (columns.tenant_id == tenant) & columns.student_id.in_(sorted(wanted))
+
+
+def _only[Found](found: Mapping[str, Found], wanted: Collection[str]) -> Mapping[str, Found]:
+    """Return what was found of these students and of nobody else."""
+    return {student_id: one for student_id, one in found.items() if student_id in wanted}
 
 
 def _person(account_id: str, names: Mapping[str, str]) -> Person:

@@ -340,6 +340,14 @@ def open_by_link(db: Engine, token: str, now: datetime) -> LinkedPlan:
     return LinkedPlan(row.tenant_id, row.student_id, row.id, session, csrf, expires_at)
 
 
+def leave(db: Engine, plan: LinkedPlan, now: datetime) -> None:
+    """End what a link opened, before its hour is over."""
+    with writing(db) as connection:
+        mine = (LEARNING_PLAN_SESSIONS.c.plan_id == plan.plan_id) & (LEARNING_PLAN_SESSIONS.c.csrf == plan.csrf)
+        connection.execute(delete(LEARNING_PLAN_SESSIONS).where(mine))
+        trail.append(connection, plan.tenant, None, "plan_link_left", plan.student_id, "link", now)
+
+
 def linked(db: Engine, token: str, now: datetime) -> LinkedPlan | None:
     """Return the plan that somebody has open by a link, or None where nobody has, any more or at all."""
     if not _TOKEN.fullmatch(token):

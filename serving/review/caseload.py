@@ -42,6 +42,9 @@ from serving.review.room import Asked, File, Room, Shows
 #: So many pieces of good news are shown.
 MOST_GOOD = 12
 
+#: So many classes are offered to choose from, those with most of the reader's students: a large school has a thousand.
+MOST_CLASSES = 60
+
 #: In which language sentences about students are written, by :mod:`serving.wording`.
 FACTS = "en"
 
@@ -177,15 +180,16 @@ def _students(room: Room, asked: Asked) -> list[_One]:
     visit = casebook.last_visit(room.db, asked.account.id, asked.today)
     open_days = room.school_days(asked.today)
     hidden = room.hidden(asked.today)
+    knows = {tie: may(role, tie, "see_dropout") for tie in set(seen.relations.values())}
     found = []
-    for student in ids:
-        leaving = may(role, seen.relation(student), "see_dropout")
+    for student, tie in seen.relations.items():
+        leaving = knows[tie]
         school, grade = where.get(student, ("", None))
         made = None if school in hidden else room.listing
         listed = made.of(student, leaving=leaving) if made else None
         case = cases.get(student)
         name, pronouns = names.get(student, (student, ""))
-        since = _since(made, student, listed, case, leaving=leaving)
+        since = _since(made, student, listed, case, leaving=leaving) if listed or case else None
         looked = case is not None and (case.first_look_at is not None or case.state not in ("new", "closed"))
         waits = waited(open_days.get(school, ()), since, asked.today) if since and not looked else 0
         found.append(_One(
@@ -237,7 +241,8 @@ def _cut(room: Room, asked: Asked, found: Sequence[_One]) -> tuple[Filters, list
     day, query = room.day(asked.today), asked.query
     mine = {one.student_id for one in found}
     seats = day.seats.filter(pl.col("student_id").is_in(sorted(mine)))
-    sections = {section: day.sections.get(section, section) for section in seats["section_id"].unique().sort().to_list()}
+    most = seats.group_by("section_id").len().sort(["len", "section_id"], descending=[True, False])["section_id"].to_list()
+    sections = {section: day.sections.get(section, section) for section in most}
     schools = {school: name for school, name in day.schools.items() if name in {one.school for one in found}}
     years = sorted({one.year for one in found if one.year}, key=lambda year: (len(year), year))
 
@@ -272,10 +277,11 @@ def _cut(room: Room, asked: Asked, found: Sequence[_One]) -> tuple[Filters, list
         chosen = [one for one in chosen if one.student_id in inside]
     if school:
         chosen = [one for one in chosen if one.school == schools[school]]
+    offered = dict.fromkeys((*most[:MOST_CLASSES], *([section] if section else ())))
     filters = Filters(
         q=q, when=when, band=band, case=case, concern=concern, year=year or "", section=section or "", school=school or "",
         bands=BANDS, cases=CASES, concerns=CONCERNS, years=tuple(Choice(value=one, name=one) for one in years),
-        sections=_choices(sections), schools=_choices(schools) if len(schools) > 1 else (),
+        sections=_choices({one: sections[one] for one in offered}), schools=_choices(schools) if len(schools) > 1 else (),
         used=any((q, when, band, case, concern, year, section, school)),
     )  # fmt: skip
     return filters, chosen

@@ -87,6 +87,10 @@ class Listing:
     as_of: date
 
     @cached_property
+    def _shared(self) -> dict[date, list[tuple[float, Shared, frozenset[str]]]]:
+        return {}
+
+    @cached_property
     def _people(self) -> pl.DataFrame:
         """Every scored row of a person's area with its place among all of that area: 1 is first, near 0 last."""
         mine = self.rows.filter(pl.col("target").is_in(list(OUTCOMES)))
@@ -165,7 +169,18 @@ class Listing:
 
         A group is counted whole, whoever of it a reader may see, and none of fewer than ten is told of.
         """
-        theirs = pl.Series("student_id", sorted(students), dtype=pl.String)
+        theirs = set(students)
+        mine = [(share, one) for share, one, members in self._sharing(day) if not members.isdisjoint(theirs)]
+        best = sorted(mine, key=lambda one: (-one[0], one[1].kind, one[1].name, one[1].concern))
+        return tuple(one for _, one in best[:MOST_GROUPS])
+
+    def _sharing(self, day: Day) -> list[tuple[float, Shared, frozenset[str]]]:
+        """Return every group that shares a concern, with the share and with who is in it: worked out once for a day."""
+        if day.on not in self._shared:
+            self._shared[day.on] = self._all_sharing(day)
+        return self._shared[day.on]
+
+    def _all_sharing(self, day: Day) -> list[tuple[float, Shared, frozenset[str]]]:
         stays = day.stays.with_columns(pl.col("grade_level").cast(pl.String))
         groups: list[tuple[Group, pl.DataFrame, Mapping[str, str]]] = [
             ("section", day.seats.select("student_id", pl.col("section_id").alias("group")), day.sections),
@@ -174,9 +189,8 @@ class Listing:
         ]
         found = []
         for kind, members, names in groups:
-            mine = members.filter(pl.col("student_id").is_in(theirs.implode()))["group"].unique()
-            whole = members.unique().filter(pl.col("group").is_in(mine.implode()))
-            sizes = whole.group_by("group").agg(pl.col("student_id").n_unique().alias("of"))
+            whole = members.drop_nulls().unique()
+            sizes = whole.group_by("group").agg(pl.col("student_id").n_unique().alias("of"), pl.col("student_id").alias("who"))
             counts = whole.join(self.concerns, on="student_id").group_by("group", "concern").agg(
                 pl.col("student_id").n_unique().alias("count")
             )
@@ -187,11 +201,10 @@ class Listing:
                 (one["count"] / one["of"], Shared(
                     kind=kind, group_id=one["group"].split("/")[-1] if kind == "grade" else one["group"],
                     name=_called(kind, one["group"], names, day), concern=one["concern"], count=one["count"], of=one["of"],
-                ))
+                ), frozenset(one["who"]))
                 for one in told.iter_rows(named=True)
             ]  # fmt: skip
-        best = sorted(found, key=lambda one: (-one[0], one[1].kind, one[1].name, one[1].concern))
-        return tuple(one for _, one in best[:MOST_GROUPS])
+        return found
 
     def yielded(self, first: int, *, leaving: bool) -> tuple[Yielded, ...]:
         """Return what a list made in the same way held on later data, of so many from its top, by outcome.

@@ -7,10 +7,10 @@ import secrets
 from pathlib import Path
 
 from features.problems import Problem, Refused
-from serving.cases import people, sessions, trail
-from serving.cases.access import may
+from serving.cases import people, sessions, switches, trail
+from serving.cases.access import may, overseen
 from serving.cases.sessions import SHORTEST_REASON, BreakGlass
-from serving.pages.contexts.office import Child, Emergency, Office, Opening, Own, Safeguarding
+from serving.pages.contexts.office import Child, Emergency, Office, Opening, Own, Safeguarding, Scoring, Stands
 from serving.pages.render import at
 from serving.review.room import Answer, Asked, Go, Room
 
@@ -39,6 +39,7 @@ def office(room: Room, asked: Asked) -> Answer:
         student_id=asked.sent("student"),
         reason=asked.sent("reason"),
         least=SHORTEST_REASON,
+        scoring=_scoring(room, asked),
     )
 
 
@@ -52,6 +53,47 @@ def approve(room: Room, asked: Asked) -> Answer:
     """Let somebody else open the record that they asked for."""
     sessions.approve_break_glass(room.db, asked.signed_in, asked.parts["break_glass_id"], asked.now)
     return Go(at("office"), "approved")
+
+
+def stop_scoring(room: Room, asked: Asked) -> Answer:
+    """Stop scoring at a school of the reader's own, and hide its scores."""
+    switches.stop(room.db, room.tenant, asked.account, _own_school(room, asked), asked.sent("why"), asked.now)
+    return Go(at("office"), "scoring_stopped")
+
+
+def start_scoring(room: Room, asked: Asked) -> Answer:
+    """Let scoring go on at a school of the reader's own."""
+    switches.start(room.db, room.tenant, asked.account, _own_school(room, asked), asked.now)
+    return Go(at("office"), "scoring_started")
+
+
+def _own_school(room: Room, asked: Asked) -> str:
+    """Return the school that a form names; refuse one that is not the reader's own."""
+    school = asked.sent("organisation")
+    if school not in overseen(room.records, asked.account, asked.today):
+        raise Refused([Problem("organisation", "school", "it is not your own", "Choose a school of your own.")],
+                      "Nothing was changed")  # fmt: skip
+    return school
+
+
+def _scoring(room: Room, asked: Asked) -> tuple[Scoring, ...]:
+    """Return how scoring stands at the schools of a reader who may stop it."""
+    if not may(asked.account.role, None, "stop_scoring"):
+        return ()
+    stops = {one.organisation_id: one for one in switches.stops(room.db, room.tenant)}
+    everywhere, hidden = None in stops, room.hidden(asked.today)
+    found = []
+    for school in sorted(overseen(room.records, asked.account, asked.today)):
+        stop = stops.get(school)
+        stands: Stands = "stopped" if stop else "stopped_above" if everywhere or school in hidden else "on"
+        found.append(
+            Scoring(
+                organisation_id=school, name=room.day(asked.today).schools.get(school, school), stands=stands,
+                reason=stop.reason if stop else "", since=stop.stopped_at.date() if stop else None,
+                typed=asked.sent("why") if asked.sent("organisation") == school else "",
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
 def safeguarding(room: Room, asked: Asked) -> Answer:

@@ -21,10 +21,11 @@ from starlette.responses import RedirectResponse, Response
 
 from features.problems import NotFound, Refused, Unavailable
 from features.records import SchoolRecords
-from serving.cases import access, families, sessions, trail
+from serving.cases import access, families, plans, sessions, trail
 from serving.cases.access import Visible, overseen, visible
 from serving.cases.database import Engine
 from serving.cases.oidc import Provider
+from serving.cases.plans import LinkedPlan
 from serving.cases.sessions import SignedIn
 from serving.contract import Desk
 from serving.failures import Failure, log, places
@@ -34,13 +35,14 @@ from serving.pages.render import ADDRESSES, HEADERS, STYLE, STYLE_HEADERS, Pages
 from serving.pages.words import Words, chosen, open_words
 from serving.review import doors, figures, oidc, practice
 from serving.review.doors import Opened
-from serving.review.room import Answer, Asked, File, Go, Room, Shows
-from serving.review.routes import FIRST, METHODS, PLACES, ROUTES, Method, Route, patterned
+from serving.review.room import Answer, Asked, ByLink, File, Go, Gone, Linked, Opens, Room, Shows
+from serving.review.routes import FIRST, METHODS, OPEN, PLACES, ROUTES, Method, Open, Route, patterned
 from serving.review.settings import ReviewSettings
 from serving.store import Store
 
 SESSION = "__Host-homeroom"
 FORM = "__Host-homeroom-form"
+PLAN = "__Host-homeroom-plan"
 LANGUAGE = "__Host-homeroom-language"
 
 #: Addresses that nobody has to be signed in for.
@@ -61,7 +63,8 @@ def addresses() -> tuple[tuple[str, Method], ...]:
     before: list[tuple[str, Method]] = [(ADDRESSES[name], method) for name in DOORS for method in METHODS]
     before.remove((ADDRESSES["sign_out"], "GET"))
     before += [(ADDRESSES[name], "GET") for name in AWAY]
-    return (*style, *before, *dict.fromkeys((route.path, route.method) for route in ROUTES))
+    by_link = ((way.path, way.method) for way in OPEN)
+    return (*style, *before, *by_link, *dict.fromkeys((route.path, route.method) for route in ROUTES))
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ class Reception:
         self._rooms: dict[str, _Opened] = {}
         self._lock = threading.Lock()
         self._patterns = [(route, patterned(route.path)) for route in routes]
+        self._by_link = [(way, patterned(way.path)) for way in OPEN]
 
     # -- one request -----------------------------------------------------------------------------------------
 
@@ -125,6 +129,10 @@ class Reception:
                 return visit.at_the_door(name, method)
         if raw in (ADDRESSES["oidc"], ADDRESSES["oidc_back"]):
             return visit.away(back=raw == ADDRESSES["oidc_back"])
+        for way, opens in self._by_link:
+            found = opens.fullmatch(raw) if way.method == method else None
+            if found:
+                return visit.by_link(way, {name: unquote(part) for name, part in found.groupdict().items()})
         for route, pattern in self._patterns:
             found = pattern.fullmatch(raw) if route.method == method else None
             if found:
@@ -337,6 +345,58 @@ class _Visit:
     def _then(self) -> str:
         return doors.own_path(self._sent("then") or self._query.get("then", ""))
 
+    # -- by a link -------------------------------------------------------------------------------------------
+
+    def by_link(self, way: Open, parts: Mapping[str, str]) -> Response:
+        """Return the answer of an address that somebody without an account reaches by a link to one plan."""
+        token = self._request.cookies.get(PLAN, "")
+        opened = plans.linked(self._at.db, token, self._now) if way.opened and token else None
+        if opened is not None and opened.tenant != self._at.tenant:
+            opened = None
+        # Where a session was asked for and is over, nothing is done, and the page says why: a form's word says nothing then.
+        if way.method == "POST" and (opened is not None or not way.opened) and not self._own_form(opened):
+            return self.refused("too_old", 403)
+        if opened is None and way.method == "GET":
+            self._cookies.append((FORM, word := doors.form_word()))
+        else:
+            word = opened.csrf if opened else ""
+        try:
+            room = self._at.room(self._at.tenant)
+        except NotFound:
+            return self.refused("not_now", 503)
+        words = self._at.words[self._language]
+        frame = replace(self._at.frame(None, word, self._language), saved=self._said(words))
+        linked = Linked(opened, frame, words, self._at.day_of(self._now), self._now, parts, self._query, self._form)
+        try:
+            return self._opened(way.answer(room, linked))
+        except NotFound:
+            return self.refused("not_here", 404)
+        except Refused as error:
+            said = tuple(dict.fromkeys(words.say(f"problem.{one.code}") for one in error.problems))
+            before = next(one for one in OPEN if one.name == way.again and one.method == "GET")
+            again = replace(linked, frame=replace(frame, refused=said, saved=()))
+            return self._opened(before.answer(room, again), 422)
+
+    def _own_form(self, opened: LinkedPlan | None) -> bool:
+        """Whether a form came from the page that this browser was given."""
+        if opened is not None:
+            return plans.link_csrf_matches(opened, self._sent("csrf"))
+        return doors.form_matches(self._request.cookies.get(FORM, ""), self._sent("csrf"))
+
+    def _opened(self, found: ByLink, status: int = 200) -> Response:
+        if isinstance(found, Opens):
+            response = self._go(found.address)
+            if found.token:
+                response.set_cookie(PLAN, found.token, path="/", secure=True, httponly=True, samesite="lax")
+            else:
+                response.delete_cookie(PLAN, path="/", secure=True, httponly=True, samesite="lax")
+            return response
+        if isinstance(found, Go):
+            return self._go(f"{found.address}?said={found.said}")
+        if isinstance(found, Gone):
+            return self._page(found.page, 410)
+        return self._page(found, status)
+
     # -- the rooms -------------------------------------------------------------------------------------------
 
     def to(self, route: Route, parts: Mapping[str, str]) -> Response:
@@ -391,11 +451,15 @@ class _Visit:
         seen = families.holding(seen, families.restrictions(room.db, room.tenant))
         words = self._at.words[self._language]
         frame = self._at.frame(signed_in, "", self._language)
-        said = f"said.{self._query.get('said', '')}"
-        if said in words.phrases and words.phrases[said].names <= {"count"}:
-            count = self._query.get("n", "1")
-            frame = replace(frame, saved=(words.say(said, count=int(count) if count.isdecimal() and len(count) < 5 else 1),))
+        frame = replace(frame, saved=self._said(words))
         return Asked(signed_in, seen, frame, words, today, self._now, parts, self._query, self._form)
+
+    def _said(self, words: Words) -> tuple[str, ...]:
+        """Return what the last action came to, where the address says so and the catalogue knows it."""
+        said, count = f"said.{self._query.get('said', '')}", self._query.get("n", "1")
+        if said not in words.phrases or not words.phrases[said].names <= {"count"}:
+            return ()
+        return (words.say(said, count=int(count) if count.isdecimal() and len(count) < 5 else 1),)
 
     def _practised(self, asked: Asked) -> bool:
         settings = self._at.settings
@@ -420,8 +484,11 @@ class _Visit:
             told = {"Content-Disposition": f'{kind}; filename="{found.name}"', "Cache-Control": "no-store"}
             return Response(found.content, media_type=found.media_type, headers=told)
         if isinstance(found, Shows):
-            trail.record_all(room.db, room.tenant, asked.account, "see_in_list", found.student_ids, route.name, self._now)
-            found = found.page
+            if found.student_ids:
+                trail.record_all(room.db, room.tenant, asked.account, "see_in_list", found.student_ids, route.name, self._now)
+            if found.language:  # what is printed for somebody else in their language leaves the reader's own as it is
+                self._cookies = [one for one in self._cookies if one[0] != LANGUAGE]
+            return self._page(found.page, status, found.language)
         return self._page(found, status)
 
     # -- answers ---------------------------------------------------------------------------------------------
@@ -431,8 +498,8 @@ class _Visit:
         number = self._request_id if status >= 500 else ""
         return self._page(Refusal(frame=self._at.frame(self._signed_in, "", self._language), why=why, number=number), status)
 
-    def _page(self, page: Context, status: int = 200) -> Response:
-        text = self._at.pages(self._language).render(page)
+    def _page(self, page: Context, status: int = 200, language: str = "") -> Response:
+        text = self._at.pages(language or self._language).render(page)
         return self._with_cookies(Response(text, status, headers=dict(HEADERS)))
 
     def _go(self, address: str, *, forget: bool = False) -> Response:

@@ -6,10 +6,11 @@ everything that a route asks for was checked: who it is, that they may, and that
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import polars as pl
@@ -17,9 +18,10 @@ import polars as pl
 from features.records import SchoolRecords
 from serving import goals, lists
 from serving.cases import agreements, casebook, switches
-from serving.cases.access import Visible, read
+from serving.cases.access import Relation, Visible, may, read
 from serving.cases.database import Engine
 from serving.cases.people import Account
+from serving.cases.plans import LinkedPlan
 from serving.cases.sessions import SignedIn
 from serving.contract import Desk
 from serving.pages.contexts import Context
@@ -31,6 +33,9 @@ from serving.review.day import Day
 from serving.review.listing import Listing
 from serving.review.settings import ReviewSettings
 from serving.store import Latest, Store
+
+#: The records of so many students are kept at a time, some 100 kB each.
+MOST_KEPT = 64
 
 
 @dataclass(frozen=True)
@@ -113,23 +118,58 @@ class Room:
 
     def names(self, asked: Asked) -> Mapping[str, tuple[str, str]]:
         """Return what each student is called whom the reader sees, by the name they prefer, and their pronouns."""
-        found = read(self.records, asked.seen, "identities")
-        called = pl.coalesce("preferred_name", "given_name", "student_id") + pl.lit(" ") + pl.col("family_name").fill_null("")
-        rows = found.select("student_id", called.str.strip_chars().alias("name"), pl.col("pronouns").fill_null(""))
-        return {student: (name, pronouns) for student, name, pronouns in rows.iter_rows()}
+
+        def work() -> Mapping[str, tuple[str, str]]:
+            found = read(self.records, asked.seen, "identities")
+            first = pl.coalesce("preferred_name", "given_name", "student_id")
+            called = first + pl.lit(" ") + pl.col("family_name").fill_null("")
+            rows = found.select("student_id", called.str.strip_chars().alias("name"), pl.col("pronouns").fill_null(""))
+            return {student: (name, pronouns) for student, name, pronouns in rows.iter_rows()}
+
+        return self._for_reader("names", asked.seen, work)
 
     def supports(self, asked: Asked) -> Mapping[str, tuple[str, ...]]:
         """Return the names of the supports that run, of those whom the reader sees: of the records and of the casebook."""
-        begun = read(self.records, asked.seen, "supports").filter(pl.col("begins_on") <= asked.today)
-        ended = read(self.records, asked.seen, "support_ends").filter(pl.col("ended_on") <= asked.today)
-        running = begun.join(ended.select("support_id"), on="support_id", how="anti").sort("student_id", "begins_on")
+
+        def work() -> list[tuple[str, str]]:
+            begun = read(self.records, asked.seen, "supports").filter(pl.col("begins_on") <= asked.today)
+            ended = read(self.records, asked.seen, "support_ends").filter(pl.col("ended_on") <= asked.today)
+            running = begun.join(ended.select("support_id"), on="support_id", how="anti").sort("student_id", "begins_on")
+            return running.select("student_id", "intervention_id").rows()
+
         found: dict[str, list[str]] = {}
-        for student, intervention in running.select("student_id", "intervention_id").iter_rows():
+        for student, intervention in self._for_reader("supports", asked.seen, work):
             found.setdefault(student, []).append(intervention_name(asked.words, intervention))
-        theirs = [one for one in asked.seen.relations if asked.seen.may(one, "see_supports")]
+        role, granted = asked.account.role, dict[Relation, bool]()
+        for tie in set(asked.seen.relations.values()):
+            granted[tie] = may(role, tie, "see_supports")
+        theirs = [one for one, tie in asked.seen.relations.items() if granted[tie]]
         for student, mine in casebook.running_supports(self.db, self.tenant, theirs).items():
             found.setdefault(student, []).extend(one.name for one in mine)
         return {student: tuple(dict.fromkeys(names)) for student, names in found.items()}
+
+    @cached_property
+    def of_student(self) -> Callable[[str], SchoolRecords]:
+        """What returns the records of one student, and keeps them: after every form the same page is shown again."""
+        return lru_cache(maxsize=MOST_KEPT)(self.records.of_student)
+
+    @cached_property
+    def _read_for(self) -> OrderedDict[tuple[str, str, date, int], Any]:
+        return OrderedDict()
+
+    def _for_reader[Found](self, what: str, seen: Visible, work: Callable[[], Found]) -> Found:
+        """Return what was read of those whom somebody sees, kept for as long as they see the very same, so and not otherwise.
+
+        To read names and supports of a whole school takes 50 ms of each page; the room goes when other records come.
+        """
+        key = what, seen.account.id, seen.as_of, hash(frozenset(seen.relations.items()))
+        kept = self._read_for
+        if key not in kept:
+            kept[key] = work()
+            while len(kept) > MOST_KEPT:
+                kept.popitem(last=False)
+        found: Found = kept[key]
+        return found
 
     @cached_property
     def _worked_out(self) -> dict[tuple[str, date], Any]:
@@ -208,13 +248,54 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Shows:
-    """A page on which several students are seen: each of them gets a line in the trail."""
+    """A page on which several students are seen: each of them gets a line in the trail.
+
+    ``language`` is the one that it is written in, where that is not the reader's own.
+    """
 
     page: Context
-    student_ids: tuple[str, ...]
+    student_ids: tuple[str, ...] = ()
+    language: str = ""
 
 
 Answer = Context | Shows | Go | File
+
+
+@dataclass(frozen=True)
+class Linked:
+    """One request by somebody without an account, who came by a link to one plan. ``plan`` is None where none is open."""
+
+    plan: LinkedPlan | None
+    frame: Frame
+    words: Words
+    today: date
+    now: datetime
+    parts: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def sent(self, name: str) -> str:
+        """Return a field of the form, without blanks around it; empty where it was not sent."""
+        return next(iter(self.form.get(name, ())), "").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Opens:
+    """Leads on to what a link opened. ``token`` is for the browser alone; empty closes it again."""
+
+    address: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A page that says that what was asked for is no longer there."""
+
+    page: Context
+
+
+#: What comes of a request by a link.
+ByLink = Context | Opens | Go | Gone
 
 
 def intervention_name(words: Words, intervention_id: str) -> str:

@@ -16,8 +16,8 @@ from serving.cases.access import Action
 from serving.cases.people import Role
 from serving.pages.contexts.frame import Place
 from serving.pages.render import ADDRESSES
-from serving.review import caseload, figures, lesson, meeting, office, practice, student, work
-from serving.review.room import Answer, Asked, Room
+from serving.review import caseload, family, figures, lesson, meeting, office, plan, practice, student, work
+from serving.review.room import Answer, Asked, ByLink, Linked, Room
 
 Method = Literal["GET", "POST"]
 METHODS: tuple[Method, ...] = ("GET", "POST")
@@ -66,7 +66,21 @@ ROUTES: tuple[Route, ...] = (
     Route("schools", "GET", "see_aggregates", "nobody", figures.schools_page),
     Route("figures", "GET", "see_aggregates", "organisation", figures.page),
     Route("figures_table", "GET", "export_aggregates", "organisation", figures.take_away),
-    *(Route(name, "POST", right, "student", do, again="student") for name, right, do in work.FORMS),
+    *(
+        Route(name, "POST", right, "student", do, again="plan" if name.startswith("plan_") else "student")
+        for name, right, do in work.FORMS
+    ),
+    Route("plan", "GET", "see_learning_plan", "student", plan.page, sees=True),
+    Route("family", "GET", "see_facts", "student", family.page, sees=True),
+    Route("requests", "GET", "ask_correction", "student", family.requests, sees=True),
+    Route("ask_correction", "POST", "ask_correction", "student", family.ask_correction, again="requests"),
+    Route("objection", "POST", "object", "student", family.object_to_scoring, again="requests"),
+    Route("objection_end", "POST", "object", "student", family.withdraw_objection, again="requests"),
+    Route("restrict", "POST", "restrict_contact", "student", family.restrict, again="requests"),
+    Route("restriction_end", "POST", "restrict_contact", "student", family.lift_restriction, again="requests"),
+    Route("export", "GET", "export_own", "student", family.export),
+    Route("corrections", "GET", "decide_correction", "some", family.corrections),
+    Route("decide_correction", "POST", "decide_correction", "student", family.decide_correction, again="corrections"),
     Route("caseload_actions", "POST", "assign", "some", work.many, again="caseload"),
     Route("practice", "GET", "practise", "nobody", practice.page, practised=False),
     Route("practice", "POST", "practise", "nobody", practice.act, again="practice", practised=False),
@@ -77,10 +91,45 @@ ROUTES: tuple[Route, ...] = (
     Route("office", "GET", "approve_break_glass", "nobody", office.office, practised=False),
     Route("office_ask", "POST", "ask_break_glass", "nobody", office.ask, again="office", practised=False),
     Route("office_approve", "POST", "approve_break_glass", "nobody", office.approve, again="office", practised=False),
+    Route("stop_scoring", "POST", "stop_scoring", "nobody", office.stop_scoring, again="office", practised=False),
+    Route("start_scoring", "POST", "stop_scoring", "nobody", office.start_scoring, again="office", practised=False),
     Route("safeguarding", "GET", "raise_safeguarding", "nobody", office.safeguarding, practised=False),
     Route("safeguarding_send", "POST", "raise_safeguarding", "nobody", office.send_safeguarding, again="safeguarding",
           practised=False),
 )  # fmt: skip
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """One address and method for somebody without an account, who holds a link to one plan.
+
+    ``opened`` asks for the session that the link opened, which opens this and nothing else; without it the address is the
+    link itself. ``again`` names the GET address that shows a refused form again. What holds for every page holds for these:
+    a form carries the word of its own page, and nothing is kept or loaded from elsewhere.
+    """
+
+    name: str
+    method: Method
+    answer: Callable[[Room, Linked], ByLink]
+    opened: bool = True
+    again: str = ""
+
+    @property
+    def path(self) -> str:
+        """The address, with its parts in braces."""
+        return ADDRESSES[self.name]
+
+
+#: Every address that opens by a link. None of them takes or gives a right to anything but the one plan.
+OPEN: tuple[Open, ...] = (
+    Open("plan_by_link", "GET", plan.link, opened=False),
+    Open("plan_by_link", "POST", plan.open_link, opened=False),
+    Open("linked_plan", "GET", plan.linked_page),
+    Open("linked_goal", "POST", plan.linked_goal, again="linked_plan"),
+    Open("linked_choices", "POST", plan.linked_choices, again="linked_plan"),
+    Open("linked_agree", "POST", plan.linked_agree, again="linked_plan"),
+    Open("linked_withdraw", "POST", plan.linked_withdraw, again="linked_plan"),
+    Open("linked_leave", "POST", plan.linked_leave, again="linked_plan"),
+)
 
 #: Which pages stand above every page, and for whom.
 PLACES: Mapping[Place, tuple[Role, ...]] = MappingProxyType(
@@ -89,6 +138,7 @@ PLACES: Mapping[Place, tuple[Role, ...]] = MappingProxyType(
         "classes": ("teacher", "counselor", "principal"),
         "meeting": ("teacher", "counselor", "principal"),
         "schools": ("counselor", "principal", "district_analyst", "ministry"),
+        "corrections": ("counselor", "principal"),
         "own": ("student", "guardian"),
         "office": ("principal", "administrator"),
         "safeguarding": ("teacher", "counselor", "principal", "student", "guardian", "administrator"),

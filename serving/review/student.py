@@ -19,7 +19,7 @@ from features.attendance import LAG
 from features.problems import NotFound
 from features.records import SchoolRecords
 from serving import answers
-from serving.cases import access, casebook, lessons, people
+from serving.cases import access, casebook, lessons, people, plans
 from serving.cases.access import CALLED, Action, Viewer
 from serving.cases.casebook import CaseFile
 from serving.contract import NoModel
@@ -28,7 +28,7 @@ from serving.pages.charts import CalendarChart, DayState, Mark, MarksChart, Piec
 from serving.pages.contexts import student as shown
 from serving.pages.contexts.frame import Choice
 from serving.pages.contexts.student import Area, Student
-from serving.review import moved
+from serving.review import corrected, moved
 from serving.review.listing import called
 from serving.review.room import Asked, File, Room, intervention_name
 from serving.skills import Known, SkillMap, skill_map
@@ -89,7 +89,10 @@ def page(room: Room, asked: Asked) -> Student:
     return Student(
         frame=asked.frame, student_id=reader.student_id, today=asked.today, reads=reader.reads, facts_language="en",
         person=facts.person(), voice=facts.voice(), strengths=said.strengths(), went_well=facts.went_well(ended),
-        supports=running, ended=ended, goals=facts.goals(), owed=facts.owed(), accommodations=facts.accommodations(),
+        supports=running, ended=ended, goals=facts.goals(), plans=_plans(room, reader),
+        may_plan=reader.may("write_learning_plan"), disputed=_disputed(room, asked, reader),
+        may_ask=reader.may("ask_correction"), may_export=reader.may("export_own"), owed=facts.owed(),
+        accommodations=facts.accommodations(),
         home=facts.home(), as_of=room.as_of if said.rows else None, no_score=said.no_score, says=said.says(),
         quiet=said.quiet(),
         reasons=reasons, others=others, calendar=calendar, work=work, marks=marks, unknowns=said.unknowns(),
@@ -143,7 +146,7 @@ class _Reader:
     @classmethod
     def of(cls, room: Room, asked: Asked) -> _Reader:
         student_id = asked.parts["student_id"]
-        mine = room.records.of_student(student_id)
+        mine = room.of_student(student_id)
         identity = next(access.read(mine, asked.seen, "identities", student_id).iter_rows(named=True), {})
         return cls(student_id, asked.seen.relation(student_id), asked.account.role, mine, identity)
 
@@ -731,6 +734,25 @@ def _supports(
     return running, tuple(ended[:5])
 
 
+def _plans(room: Room, reader: _Reader) -> tuple[shown.OwnPlan, ...]:
+    """Return the learning plans that were begun here; what the records hold of others stands beside them."""
+    if not reader.may("see_learning_plan"):
+        return ()
+    found = plans.plans_of(room.db, room.tenant, reader.student_id)
+    return tuple(shown.OwnPlan(plan_id=one.id, goal=one.goal, state=one.state) for one in found[: shown.MOST_TOLD])
+
+
+def _disputed(room: Room, asked: Asked, reader: _Reader) -> tuple[shown.Disputed, ...]:
+    """Return what somebody says is wrong and still stands, of what the reader may see."""
+    return tuple(
+        shown.Disputed(
+            about=asked.words.named("requests.about", one.about), row=one.row, was=one.was, should=one.should,
+            refused=one.state == "refused",
+        )
+        for one in corrected.disputes(room, asked, reader.student_id)
+    )  # fmt: skip
+
+
 def _viewers(room: Room, asked: Asked, reader: _Reader) -> list[Viewer]:
     """Return who can see the student."""
     if not reader.may("see_viewers"):
@@ -750,7 +772,7 @@ FORMS: Mapping[shown.Form, tuple[Action, casebook.Move | None]] = {
     "claim": ("claim", "claim"),
     "assign": ("assign", "assign"),
     "ask": ("work_case", "ask"),
-    "answer": ("work_case", "answer"),
+    "answer": ("write_note", "answer"),
     "snooze": ("work_case", "snooze"),
     "resume": ("work_case", "resume"),
     "monitor": ("work_case", "monitor"),
@@ -758,6 +780,7 @@ FORMS: Mapping[shown.Form, tuple[Action, casebook.Move | None]] = {
     "reopen": ("work_case", "reopen"),
     "start_support": ("start_support", "start_support"),
     "end_support": ("start_support", "end_support"),
+    "review_support": ("start_support", None),
 }
 
 
@@ -766,8 +789,12 @@ def _case_work(room: Room, asked: Asked, reader: _Reader, file: CaseFile, viewer
     if not reader.may("see_note"):
         return None
     legal = file.legal()
+    # Whoever was asked answers, and whoever works the case.
+    asked_of = {one.who.id for one in file.steps if one.task == "answer" and one.done_at is None}
+    answers = reader.may("work_case") or asked.account.id in asked_of
     forms = tuple(
-        form for form, (right, move) in FORMS.items() if reader.may(right) and (move is None or move in legal)
+        form for form, (right, move) in FORMS.items()
+        if reader.may(right) and (move is None or move in legal) and (form != "answer" or answers)
     )  # fmt: skip
     begun = next((first for first, last in _school(room.records, asked.today).years if first <= asked.today <= last), None)
     since = begun or asked.today - _YEAR
@@ -866,6 +893,7 @@ TYPED: Mapping[shown.Form, Mapping[str, str]] = {
     "start_support": {"text": "goal", "second": "name", "third": "dose", "choice": "intervention_id", "on": "begins_on",
                       "until": "review_on"},
     "end_support": {"choice": "result", "on": "ended_on"},
+    "review_support": {"until": "review_on"},
 }  # fmt: skip
 
 

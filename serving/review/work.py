@@ -54,8 +54,9 @@ from serving.cases.people import Account
 from serving.cases.plans import Beside, Student
 from serving.pages.contexts.caseload import BANDS
 from serving.pages.render import at
+from serving.review import plan
 from serving.review.listing import LEAVING, OUTCOMES
-from serving.review.room import Answer, Asked, File, Go, Room
+from serving.review.room import Answer, Asked, Go, Room
 
 #: What a list that no model made says in the place of a model's version.
 _NO_MODEL = ("", None)
@@ -288,16 +289,16 @@ def many(room: Room, asked: Asked) -> Answer:
 def begin_plan(room: Room, asked: Asked) -> Answer:
     """Begin a plan, of whichever student."""
     student = asked.parts["student_id"]
-    plans.begin_plan(room.db, asked.account, student, asked.now)
-    return _done(student, "plan_begun")
+    begun = plans.begin_plan(room.db, asked.account, student, asked.now)
+    return Go(at("plan", student_id=student, plan_id=begun), "plan_begun")
 
 
 def plan_goal(room: Room, asked: Asked) -> Answer:
     """Write the goal, as the student or beside them."""
     return _in_plan(
         room, asked, "plan_goal",
-        lambda student, plan, seen: plans.write_goal(
-            room.db, _student(asked), student, plan, seen, asked.sent("goal"), asked.now
+        lambda student, mine, seen: plans.write_goal(
+            room.db, _student(asked), student, mine, seen, asked.sent("goal"), asked.now
         ),
     )  # fmt: skip
 
@@ -308,17 +309,16 @@ def plan_option(room: Room, asked: Asked) -> Answer:
         raise Refused([Problem("adults_offer", "option", "Adults offer", "Write it into the goal.")], "Nothing was offered")
     return _in_plan(
         room, asked, "plan_offered",
-        lambda student, plan, seen: plans.offer(room.db, asked.account, student, plan, seen, asked.sent("text"), asked.now),
+        lambda student, mine, seen: plans.offer(room.db, asked.account, student, mine, seen, asked.sent("text"), asked.now),
     )  # fmt: skip
 
 
 def plan_choices(room: Room, asked: Asked) -> Answer:
     """Pick and refuse what was offered."""
-    sent = {name.removeprefix("option."): asked.sent(name) for name in asked.form if name.startswith("option.")}
-    choices = {option: choice for option, choice in sent.items() if choice}
+    choices = plan.chosen(asked.form)
     return _in_plan(
         room, asked, "plan_chosen",
-        lambda student, plan, seen: plans.choose(room.db, _student(asked), student, plan, seen, choices, asked.now),
+        lambda student, mine, seen: plans.choose(room.db, _student(asked), student, mine, seen, choices, asked.now),
     )  # fmt: skip
 
 
@@ -326,7 +326,7 @@ def plan_agree(room: Room, asked: Asked) -> Answer:
     """Agree to a plan."""
     return _in_plan(
         room, asked, "plan_agreed",
-        lambda student, plan, seen: plans.agree(room.db, _student(asked), student, plan, seen, asked.now),
+        lambda student, mine, seen: plans.agree(room.db, _student(asked), student, mine, seen, asked.now),
     )  # fmt: skip
 
 
@@ -334,7 +334,7 @@ def plan_withdraw(room: Room, asked: Asked) -> Answer:
     """Take an agreement back."""
     return _in_plan(
         room, asked, "plan_withdrawn",
-        lambda student, plan, seen: plans.withdraw(room.db, _student(asked), student, plan, seen, asked.now),
+        lambda student, mine, seen: plans.withdraw(room.db, _student(asked), student, mine, seen, asked.now),
     )  # fmt: skip
 
 
@@ -342,8 +342,8 @@ def plan_begin(room: Room, asked: Asked) -> Answer:
     """Begin to work by a plan that was agreed to."""
     return _in_plan(
         room, asked, "plan_active",
-        lambda student, plan, seen: plans.activate(
-            room.db, asked.account, student, plan, seen, _day(asked, "review_on"), asked.today, asked.now
+        lambda student, mine, seen: plans.activate(
+            room.db, asked.account, student, mine, seen, _day(asked, "review_on"), asked.today, asked.now
         ),
     )  # fmt: skip
 
@@ -352,30 +352,29 @@ def plan_end(room: Room, asked: Asked) -> Answer:
     """End a plan."""
     return _in_plan(
         room, asked, "plan_over",
-        lambda student, plan, seen: plans.end_plan(
-            room.db, asked.account, student, plan, seen, asked.sent("result"), asked.now
+        lambda student, mine, seen: plans.end_plan(
+            room.db, asked.account, student, mine, seen, asked.sent("result"), asked.now
         ),
     )  # fmt: skip
 
 
 def plan_link(room: Room, asked: Asked) -> Answer:
-    """Make a link that opens the plan once, and give it out this once. Those made before open nothing any more."""
-    student, plan = asked.parts["student_id"], asked.parts["plan_id"]
-    token = plans.make_link(room.db, asked.account, student, plan, asked.now)
-    return File(f"{at('plan_by_link', token=token)}\n".encode(), "text/plain; charset=utf-8", "plan-link.txt")
+    """Make a link that opens the plan once, and show it this once. Those made before open nothing any more."""
+    token = plans.make_link(room.db, asked.account, asked.parts["student_id"], asked.parts["plan_id"], asked.now)
+    return plan.page(room, asked, at("plan_by_link", token=token))
 
 
 def plan_links_end(room: Room, asked: Asked) -> Answer:
     """Let no link open the plan any more."""
-    student = asked.parts["student_id"]
-    plans.end_links(room.db, asked.account, student, asked.parts["plan_id"], asked.now)
-    return _done(student, "plan_links_ended")
+    student, mine = asked.parts["student_id"], asked.parts["plan_id"]
+    plans.end_links(room.db, asked.account, student, mine, asked.now)
+    return Go(at("plan", student_id=student, plan_id=mine), "plan_links_ended")
 
 
 def _in_plan(room: Room, asked: Asked, said: str, do: Callable[[str, str, int], object]) -> Answer:
-    student = asked.parts["student_id"]
-    do(student, asked.parts["plan_id"], _number(asked, "version"))
-    return _done(student, said)
+    student, mine = asked.parts["student_id"], asked.parts["plan_id"]
+    do(student, mine, _number(asked, "version"))
+    return Go(at("plan", student_id=student, plan_id=mine), said)
 
 
 def _student(asked: Asked) -> Student:
@@ -434,9 +433,8 @@ def _day(asked: Asked, name: str) -> date | None:
 
 
 def _number(asked: Asked, name: str) -> int:
-    """Return a version that was sent; what is no number is no version that there is."""
-    sent = asked.sent(name)
-    return int(sent) if sent.isdecimal() and len(sent) < 10 else -1
+    """Return a version that was sent."""
+    return plan.number(asked.sent(name))
 
 
 def _sees(room: Room, asked: Asked, account_id: str, students: Iterable[str], action: Action) -> None:

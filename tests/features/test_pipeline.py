@@ -80,6 +80,7 @@ def test_nobody_to_look_at_gives_no_rows(school: SchoolRecords) -> None:
         assert pipeline.build(school, empty, STANDARD).frame.shape == (0, len(KEYS) + len(STANDARD.at(unit)))
 
 
+@pytest.mark.full
 def test_a_shared_memo_changes_no_bit_whoever_asks_first(school: SchoolRecords) -> None:
     asked = [example_school.one("ana"), example_school.one("ben"), cohort.on_dates(school, [TODAY], "section"),
              example_school.one("ana", as_of=date(2026, 10, 16)), cohort.on_dates(school, [TODAY], "enrolment")]  # fmt: skip

@@ -442,6 +442,7 @@ def below_the_roof(*rooms: str) -> list[Path]:
     return [path for room in rooms for path in sorted((ROOT / room).rglob("*.py")) if "migrations" not in path.parts]
 
 
+@pytest.mark.full
 def test_nothing_below_the_roof_asks_for_the_time() -> None:
     asked = [
         f"{path.relative_to(ROOT)}:{line} {name}"

@@ -176,6 +176,7 @@ def prerequisites(student: str, edges: list[tuple[str, str]], **scores: list[flo
     return some(found, *names)
 
 
+@pytest.mark.full
 def test_skills_before_a_skill_are_found_directly_and_through_others() -> None:
     chain = [("ratios", "fractions"), ("fractions", "counting"), ("counting", "adding"), ("other", "naming")]
     assert prerequisites("ana", chain, adding=[0.2, 0.3], naming=[0.1, 0.1]) == (1.0, 1.0, 0.0)

@@ -47,6 +47,7 @@ def test_every_source_has_an_example_export() -> None:
     assert all(source.says for source in SOURCES.values())
 
 
+@pytest.mark.full
 @EVERY
 def test_what_a_source_gives_passes_the_checks_of_the_canonical_tables(name: str, exported: Exported) -> None:
     _, reading = exported[name]

@@ -258,6 +258,7 @@ def test_features_writes_a_row_per_enrolment_and_date(run: Run, oulad_export: Pa
     assert table.select("enrolment_id", "as_of").is_unique().all()
 
 
+@pytest.mark.full
 def test_a_setting_of_the_source_reaches_it(run: Run, oulad_export: Path, tmp_path: Path) -> None:
     def marks(*sets: str) -> float:
         out = tmp_path / "features.parquet"

@@ -40,6 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[SchoolRecords, Truth
     return SchoolRecords.from_frames(reading.tables, "default", reading.digest), open_truth(out)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("name", "least"), [("dropout", 0.75), ("course_failure", 0.93), ("chronic_absence", 0.9),
                                              ("learning_gap", 0.85)])  # fmt: skip
 def test_the_truth_of_a_row_is_about_that_row(made: tuple[SchoolRecords, Truth], name: str, least: float) -> None:
@@ -111,6 +112,7 @@ def test_only_the_first_reason_counts_as_the_first() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.full
 def test_whom_a_cause_was_planted_for_is_looked_at_four_school_weeks_later(tmp_path: Path) -> None:
     world = World.of({"years": {"first": 2024, "count": 1, "through": ""}, "planted": {"share": 0.5}})
     simulate(200, 3, tmp_path / "district", world)

@@ -86,6 +86,7 @@ def test_the_older_version_brings_back_what_it_can_carry(district: Path, own: Re
     assert changed <= {"assignments", "identities", "rosters"}
 
 
+@pytest.mark.full
 def test_a_small_district_is_written_the_same_twice_and_beside_it_only_what_the_binding_lacks(tmp_path: Path) -> None:
     district = simulate(30, 1, tmp_path / "district").folder
     one, two = (write(district, tmp_path / name) for name in ("one", "two"))

@@ -19,8 +19,8 @@ from serving.cases import casebook, people, plans
 from serving.cases.casebook import Opening
 from serving.cases.database import open_database, writing
 from serving.cases.people import Account, Role
-from serving.cases.plans import Beside
-from serving.cases.schema import ACCOUNTS, METADATA, TENANTS
+from serving.cases.plans import Beside, LinkedPlan
+from serving.cases.schema import ACCOUNTS, LEARNING_PLAN_SESSIONS, METADATA, TENANTS
 
 TENANT = "lincoln"
 TODAY = date(2026, 11, 16)
@@ -175,8 +175,16 @@ def _open_by_link(db: Engine, who: World, student: str) -> None:
     plans.open_by_link(db, TOKENS[student], NOW)
 
 
+def _leave(db: Engine, who: World, student: str) -> None:
+    this = the_plan(db, student)
+    with db.connect() as connection:
+        mine = LEARNING_PLAN_SESSIONS.c.plan_id == this.id
+        row = connection.execute(select(LEARNING_PLAN_SESSIONS).where(mine)).one()
+    plans.leave(db, LinkedPlan(TENANT, student, this.id, "", row.csrf, row.expires_at), NOW)
+
+
 #: A link's token is kept nowhere, so that whoever uses it in a process of its own has to be told: this one is no secret.
-TOKENS = {"s-plans.open_by_link": "x" * 43}
+TOKENS = {"s-plans.open_by_link": "x" * 43, "s-plans.leave": "y" * 43}
 
 
 def _known_link(db: Engine, who: World, student: str) -> None:
@@ -268,6 +276,7 @@ ACTIONS: Mapping[str, tuple[tuple[Act, ...], Act]] = {
         _in_plan(lambda db, who, student, one: plans.end_links(db, who["ben"], student, one.id, NOW)),
     ),
     "plans.open_by_link": ((plan, _known_link), _open_by_link),
+    "plans.leave": ((plan, _known_link, _open_by_link), _leave),
 }
 
 #: What writes no line into the trail: it is about the reader alone.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+import family_examples
 import figures_examples
 import lesson_examples
 import meeting_examples
+import plan_examples
 import practice_examples
 import student_examples
 
@@ -26,7 +28,7 @@ from serving.pages.contexts.caseload import (
     Yielded,
 )
 from serving.pages.contexts.frame import Choice, Frame, Reader, Refusal
-from serving.pages.contexts.office import Child, Emergency, Office, Own, Safeguarding
+from serving.pages.contexts.office import Child, Emergency, Office, Own, Safeguarding, Scoring
 from serving.pages.contexts.sign_in import Recovery, SecondFactor, SetUp, SignIn
 
 TODAY = date(2026, 11, 16)
@@ -115,6 +117,10 @@ OFFICE = Office(
         Emergency(id=f"e{at}", student_id="S-1", who="Ada Lane", reason="The office was called about her.", opening=opening,
                   until=date(2026, 11, 16), clock="08:40", own=own)
         for at, (opening, own) in enumerate((one, own) for one in NAMED["opening"] for own in (True, False))),
+    scoring=tuple(
+        Scoring(organisation_id=f"s-{at}", name=f"School {at}", stands=stands, reason="A column is wrong." if at else "",
+                since=date(2026, 11, 13) if at else None, typed="")
+        for at, stands in enumerate(NAMED["office.scoring_stands"])),
 )  # fmt: skip
 
 #: Pages by name and state. Every page has its usual state first.
@@ -125,6 +131,8 @@ EXAMPLES: dict[str, Context] = {
     **student_examples.EXAMPLES,
     **meeting_examples.EXAMPLES,
     **figures_examples.EXAMPLES,
+    **family_examples.EXAMPLES,
+    **plan_examples.EXAMPLES,
     "sign_in": SIGN_IN,
     **{f"sign_in {one}": replace(SIGN_IN, login="b.okoro", problem=one, minutes=7)
        for one in NAMED["sign_in_problem"]},
@@ -138,7 +146,7 @@ EXAMPLES: dict[str, Context] = {
     "own": Own(frame=FRAME, children=(Child(student_id="S-1", name="Ana Ruiz"), Child(student_id="S-2", name="Leo Ruiz"))),
     "own nobody": Own(frame=FRAME, children=()),
     "office": OFFICE,
-    "office none": replace(OFFICE, may_ask=False, emergencies=()),
+    "office none": replace(OFFICE, may_ask=False, emergencies=(), scoring=()),
     "safeguarding": Safeguarding(frame=FRAME, taken=True, text=""),
     "safeguarding by telephone": Safeguarding(frame=replace(FRAME, safeguarding=""), taken=False, text=""),
     "refusal": Refusal(frame=FRAME, why="not_here", number=""),

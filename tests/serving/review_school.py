@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ from serving import lists
 from serving.batch import SCHEMA
 from serving.cases import people, sessions
 from serving.cases.database import open_database
+from serving.cases.oidc import Provider
 from serving.cases.people import Role
 from serving.contract import Desk, ServeSettings
 from serving.guard import CALL, Boundary, Entry, Guard
@@ -96,11 +97,13 @@ class School:
     @classmethod
     def of(
         cls, home: Path, records: SchoolRecords, *, settings: ReviewSettings = SETTINGS, routes: Sequence[Route] = ROUTES,
-        desk: Desk | None = None, now: datetime = MOMENT,
+        desk: Desk | None = None, now: datetime = MOMENT, provider: Provider | None = None,
     ) -> School:  # fmt: skip
-        records.write(Store.of(home, "default").records_folder)
+        # Under a name of its own, what is worked out of records is worked out once.
+        named = replace(records, digest=records.digest or str(home))
+        named.write(Store.of(home, "default").records_folder)
         db = open_database(f"sqlite:///{home / 'homeroom.db'}")
-        reception = Reception(home, "default", lambda: db, lambda: cast("Desk", desk), settings, lambda: now, routes=routes)
+        reception = Reception(home, "default", lambda: db, lambda: cast("Desk", desk), settings, lambda: now, provider, routes)
 
         def answer(request: Request) -> Response:
             call = CALL.get()

@@ -8,6 +8,7 @@ from typing import get_args
 
 from serving.cases import casebook
 from serving.cases.access import OfStudent
+from serving.cases.plans import STATES
 from serving.pages import charts
 from serving.pages.charts import DayState, Mark
 from serving.pages.contexts import Context
@@ -83,6 +84,12 @@ USUAL = Student(
     went_well=shown.WentWell(kind="skill", what="Add fractions", on=date(2026, 11, 9)),
     supports=(OUR_SUPPORT, THEIR_SUPPORT), ended=(replace(THEIR_SUPPORT, ended_on=BEFORE, result="goal_met"),),
     goals=(shown.Goal(text="Get into the map club", status="active", check_on=TODAY),),
+    plans=tuple(shown.OwnPlan(plan_id=f"p{at}", goal="Use ratios" if at else "", state=state)
+                for at, state in enumerate(STATES)),
+    may_plan=True,
+    disputed=tuple(shown.Disputed(about="A mark on a report card", row="Algebra 1" if at else "", was="" if at else "58 of 100",
+                                  should="68 of 100" if at else "", refused=bool(at)) for at in range(2)),
+    may_ask=True, may_export=False,
     owed=(shown.Owed(kind="disability_plan", since=date(2026, 9, 1), until=date(2027, 6, 1)),),
     accommodations=("Give a quarter more time in tests.",),
     home=shown.Home(device="shared", internet="unknown", on=date(2026, 9, 2)), as_of=LIST, no_score=None,
@@ -137,9 +144,10 @@ TEACHER = replace(
                   for one in USUAL.changes),
     case_work=NEW, voice=USUAL.voice[1:],
 )  # fmt: skip
-OWN = replace(TEACHER, frame=_reader("student"), reads="student", case_work=None, voice=(), home=None)
+OWN = replace(TEACHER, frame=_reader("student"), reads="student", case_work=None, voice=(), home=None, may_export=True)
 BARE = replace(
-    TEACHER, voice=(), strengths=(), went_well=None, supports=(), ended=(), goals=(), accommodations=(), home=None, says=(),
+    TEACHER, voice=(), strengths=(), went_well=None, supports=(), ended=(), goals=(), plans=(),
+    may_plan=False, disputed=(), may_ask=False, accommodations=(), home=None, says=(),
     quiet=(), reasons=(), others=(), calendar=None, work=None, marks=None, unknowns=(), missing=("attendance", "work", "marks"),
     map=None, past=(), since=None, changes=(), first=None, prediction_id="", case_work=None, viewers=(), as_of=None,
     no_score="no_list", person=replace(USUAL.person, pronouns="", year="", school="", initials=""),

@@ -645,6 +645,7 @@ def test_everybody_sees_whom_the_records_give_them_and_nobody_else(seed: int) ->
     assert set(found.frame.select("person_id", "role", "student_id", "relation").iter_rows()) == by_hand(rows)
 
 
+@pytest.mark.full
 @given(st.integers(0, 10**9))
 def test_rows_known_after_as_of_change_nobodys_rights(seed: int) -> None:
     rows = any_school(random.Random(seed))

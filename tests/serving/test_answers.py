@@ -19,6 +19,9 @@ from serving.cases.keys import AUDIENCES as AUDIENCES_OF_KEYS
 from serving.desk import Desk
 from serving.scoring import Risk
 
+#: A model is trained for these, which takes several seconds.
+pytestmark = pytest.mark.full
+
 SECRET, OTHER = b"one school's secret", b"another school's"
 
 #: Keys and a name that cannot be in an answer by chance.

@@ -63,6 +63,7 @@ def in_buckets(store: Store, count: int, digest: str = "example") -> SchoolRecor
     return replace(example_school.records(), digest=digest).write(store.folder / f"records-{count}", count)
 
 
+@pytest.mark.full
 def test_a_repeated_run_finds_all_its_parts_and_writes_the_same_bytes(store: Store, usual: tuple[Run, bytes]) -> None:
     records = in_buckets(store, 2)
     first, written = run(records, store)
@@ -76,6 +77,7 @@ def test_a_repeated_run_finds_all_its_parts_and_writes_the_same_bytes(store: Sto
 FULL = [pytest.param(at, marks=pytest.mark.full) for at in (1, 2, 3, 4, 6, 7, 8)]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("killed_at", [*FULL, 5])
 def test_a_run_that_is_killed_and_taken_up_again_equals_one_that_was_not(
     store: Store, tmp_path: Path, usual: tuple[Run, bytes], killed_at: int

@@ -262,6 +262,7 @@ def test_a_raised_case_comes_back_from_its_pause(db: Engine, who: World) -> None
     assert (case(db).state, case(db).until) == ("in_review", None)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("do", "wrong"),
     [
@@ -634,6 +635,30 @@ def test_service_levels_are_told_of_groups_of_ten_and_never_of_fewer(db: Engine,
     assert (early["looked_within_5_days"], early["support_within_15_days"]) == (None, None), "there is time left"
     assert not {"teacher", "account", "staff", "by"} & set(row)
     assert casebook.service_levels(db, TENANT, groups.head(9), TODAY).is_empty()
+
+
+@pytest.mark.full
+def test_what_is_told_of_all_schools_gives_nothing_away_of_one_that_is_not_told(db: Engine, who: World) -> None:
+    schools = {f"{school}-{number}": school for school, count in (("a", 12), ("b", 11), ("c", 4), ("d", 7))
+               for number in range(count)}  # fmt: skip
+    for student in schools:
+        made.begin(db, who, student)
+
+    def told(*some: str) -> list[tuple[str, int]]:
+        here = {student: school for student, school in schools.items() if school in some}
+        groups = pl.DataFrame({"student_id": list(here), "group": list(here.values())})
+        return casebook.service_levels(db, TENANT, groups, TODAY + WEEK, "all").select("group", "cases").rows()
+
+    assert told("a", "b") == [("all", 23), ("a", 12), ("b", 11)]
+    assert told("a", "b", "c") == [("a", 12), ("b", 11)], "the total less both would be the third"
+    assert told("a", "b", "c", "d") == [("all", 34), ("a", 12), ("b", 11)], "two are kept, of eleven together"
+    for number in range(10):
+        casebook.note_look(db, who["ruth"], f"a-{number}", NOW + DAY)
+    whole = pl.DataFrame({"student_id": list(schools), "group": list(schools.values())})
+    groups = whole.filter(pl.col("group").is_in(["a", "b"]))
+    all_of, a, b = casebook.service_levels(db, TENANT, groups, TODAY + DAY, "all").to_dicts()
+    assert (a["days_to_first_look"], b["days_to_first_look"]) == (1.0, None)
+    assert all_of["days_to_first_look"] is None, "only the other school's are in it"
 
 
 def test_a_case_that_was_opened_again_counts_as_that(db: Engine, who: World) -> None:

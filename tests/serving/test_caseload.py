@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,6 +20,9 @@ from serving.pages.contexts.caseload import BANDS, Fresh
 from serving.review import listing
 from serving.review.day import Day
 from serving.review.listing import waited
+
+#: Somebody signs in for each of these, which takes a tenth of a second of a core.
+pytestmark = pytest.mark.full
 
 LEFT = "The student has been at school on 2 of the last 20 school days. The middle of the year group: 20."
 
@@ -176,6 +180,23 @@ def test_filters_cut_the_list_and_one_that_there_is_none_of_cuts_nothing(school:
 
 
 # -- the parts of it ----------------------------------------------------------------------------------------------------
+
+
+def test_no_more_classes_are_offered_than_a_page_can_hold_and_the_chosen_one_always_is(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_students(school.home, [scored("ana")])
+    _, browser = of(school, "counselor", "cora")
+
+    def offered(page: str) -> list[str]:
+        options = re.search(r'<select id="f-section".*?</select>', page, re.DOTALL)
+        assert options
+        return [one for one in re.findall(r'value="([^"]*)"', options[0]) if one]
+
+    assert offered(browser.get("/review").text) == ["lincoln-algebra"]
+    monkeypatch.setattr("serving.review.caseload.MOST_CLASSES", 0)
+    assert offered(browser.get("/review").text) == []
+    assert offered(browser.get("/review?section=lincoln-algebra").text) == ["lincoln-algebra"]
 
 
 def _more(rows: Rows, count: int, grade: int = 9) -> None:

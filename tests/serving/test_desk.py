@@ -231,6 +231,7 @@ def test_a_version_that_is_gone_leaves_the_old_in_use(desk: FolderDesk, caplog: 
     assert score(desk) == before
 
 
+@pytest.mark.full
 def test_a_request_is_answered_by_one_set_of_models_whatever_is_promoted_meanwhile(desk: FolderDesk) -> None:
     for version in ("2", "3"):
         for one in models.trained():
@@ -335,6 +336,7 @@ def test_what_is_stored_answers_as_the_same_records_in_a_request_do(scored_desk:
     assert stored == sent
 
 
+@pytest.mark.full
 def test_a_scoring_that_lacks_what_a_newer_version_reads_is_not_used(tmp_path: Path) -> None:
     import example_school
 
@@ -352,6 +354,7 @@ def test_a_scoring_that_lacks_what_a_newer_version_reads_is_not_used(tmp_path: P
         opened.score_stored(["ana"], "default", "teacher")
 
 
+@pytest.mark.full
 def test_a_new_scoring_is_taken_into_use_while_it_works(tmp_path: Path) -> None:
     import example_school
 

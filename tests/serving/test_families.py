@@ -122,6 +122,7 @@ def example(objecting: str = "") -> SchoolRecords:
     return example_school.records(frames)
 
 
+@pytest.mark.full
 def test_students_who_objected_are_never_in_a_list_as_scored(store: Store, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     done = batch.run(example("ben"), models.trained(), TODAY, store, out, withheld=Withheld(frozenset({"ana"})))
@@ -253,6 +254,7 @@ def with_value(frames: dict[str, pl.DataFrame], value: bool) -> dict[str, pl.Dat
     return {**frames, "attendance": rows}
 
 
+@pytest.mark.full
 def test_a_correction_survives_every_import_until_the_source_agrees_and_the_past_stays(lite: Database, store: Store) -> None:
     frames, day = example_school.tables(), date(2026, 11, 20)
     before = keep(store, reading(frames), "default", lite, TODAY).records

@@ -149,6 +149,7 @@ def test_a_name_on_record_is_no_formula_in_the_file(room: Room) -> None:
     assert b",=1+1" not in file.content
 
 
+@pytest.mark.full
 def test_a_goal_is_shown_once_it_is_signed_with_who_agreed_and_how_far_it_is(room: Room) -> None:
     assert shown(room, "district").goals == ()
     told = {"goal": [

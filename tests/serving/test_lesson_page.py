@@ -139,6 +139,7 @@ def test_a_teacher_opens_the_classes_that_they_teach_and_no_other_of_the_same_st
             lesson.check(room, asked(room, account, section, skill="ratios", on=TODAY.isoformat(), **{"result.ana": "secure"}))
 
 
+@pytest.mark.full
 def test_a_counselor_and_a_principal_open_the_classes_of_their_students_and_change_nothing(room: Room) -> None:
     for account in (IDA, PAT):
         found = page(room, account)
@@ -381,6 +382,7 @@ def test_every_fault_of_a_check_is_told_at_once(room: Room) -> None:
 CONCERN = ("band", "concern", "quick_check", "origin", "case", "task")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("language", WORDS)
 @pytest.mark.parametrize("view", NAMED["sheet"])
 def test_no_sheet_shows_a_band_a_reason_or_how_somebody_stands(room: Room, view: str, language: str) -> None:

@@ -111,6 +111,7 @@ def sheet(room: Room, account: Account = IDA, **query: str) -> Meeting:
     return found
 
 
+@pytest.mark.full
 def test_the_sheet_holds_who_is_on_the_list_by_a_reason_that_every_colleague_may_know(room: Room) -> None:
     for account in (IDA, PAT, RUTH):
         found = sheet(room, account)
@@ -120,6 +121,7 @@ def test_the_sheet_holds_who_is_on_the_list_by_a_reason_that_every_colleague_may
     assert not re.search(r"probabilit|0\.\d\d|leaving|dropout", html)
 
 
+@pytest.mark.full
 def test_groups_that_share_a_concern_come_before_any_student(room: Room) -> None:
     found = sheet(room)
     assert {(one.kind, one.concern, one.count) for one in found.shared} >= {("grade", "attendance", 4)}
@@ -127,6 +129,7 @@ def test_groups_that_share_a_concern_come_before_any_student(room: Room) -> None
     assert html.index('id="h-shared"') < html.index('id="h-items"')
 
 
+@pytest.mark.full
 def test_whom_a_colleague_brought_up_comes_first_and_what_was_agreed_is_told_without_a_note(room: Room) -> None:
     casebook.raise_student(room.db, RUTH, "gus", "He sits alone.", TODAY, NOW)
     casebook.add_note(room.db, IDA, "gus", "A word in confidence.", TODAY, NOW, restricted=True)
@@ -167,6 +170,7 @@ def test_without_a_year_there_is_nobody_and_without_a_list_what_has_begun(room: 
     assert (found.no_list, [one.student_id for one in found.items]) == ("none_yet", ["gus"])
 
 
+@pytest.mark.full
 def test_every_student_has_lines_for_a_decision_who_and_by_when() -> None:
     html = Pages(WORDS["en"]).render(MEETING)
     lines = "<li>Decision</li><li>Who</li><li>By when</li>"

@@ -12,7 +12,10 @@ from review_school import MOMENT, SETTINGS, Browser, School
 from sqlalchemy import text
 from test_access import records, the_school
 
-from serving.cases import trail
+from serving.cases import switches, trail
+
+#: Somebody signs in for each of these, which takes a tenth of a second of a core.
+pytestmark = pytest.mark.full
 
 
 @pytest.fixture
@@ -88,3 +91,24 @@ def test_where_a_school_takes_no_concerns_in_writing_it_says_whom_to_turn_to(tmp
     assert "Ida, room 12" in page
     assert "<textarea" not in page
     assert said(browser, "Ana said something.") == 422
+
+
+@pytest.mark.full
+def test_a_principal_stops_scoring_at_the_own_school_with_a_reason_and_lets_it_go_on(school: School) -> None:
+    pia = school.browser(school.account("principal", "pia"))
+    ada = school.browser(school.account("administrator", None, "lincoln", login="ada"))
+    form = {"organisation": "lincoln", "why": "The absences of October are wrong."}
+    assert 'action="/review/office/stop"' not in ada.get("/review/office").text
+    assert ada.post("/review/office/stop", form).status_code == 403
+    assert pia.post("/review/office/stop", {**form, "organisation": "harbor"}).status_code == 422
+    silent = pia.post("/review/office/stop", {**form, "why": " "})
+    assert silent.status_code == 422
+    assert switches.stops(school.db, "default") == ()
+    assert pia.post("/review/office/stop", form).headers["location"].endswith("said=scoring_stopped&n=1")
+    assert switches.stopped(school.db, "default").organisations == {"lincoln"}
+    assert "The absences of October are wrong." in pia.get("/review/office").text
+    assert pia.post("/review/office/start", {"organisation": "lincoln"}).status_code == 303
+    assert not switches.stopped(school.db, "default")
+    switches.stop(school.db, "default", None, "district", "Everybody waits.", MOMENT)
+    assert "goes on again from there" in pia.get("/review/office").text
+    assert pia.post("/review/office/start", {"organisation": "lincoln"}).status_code == 404

@@ -143,6 +143,7 @@ def test_no_phrase_says_what_is_never_said(language: str) -> None:
 # -- a school's own words ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_a_school_says_some_phrases_otherwise_and_the_rest_stays(tmp_path: Path) -> None:
     words = school(tmp_path, en='[language]\nlocale = "en_GB"\n[caseload]\ntitle = "Your pupils"\n')
     assert words["en"].say("caseload.title") == "Your pupils"
@@ -164,6 +165,7 @@ def test_a_new_language_says_everything_or_is_refused_with_all_that_it_lacks(tmp
     assert "fr.toml, frame.homeroom: The phrase is missing" in faults
 
 
+@pytest.mark.full
 def test_a_new_language_that_says_everything_is_one_more(tmp_path: Path) -> None:
     copytree(SHIPPED / "es", tmp_path / "gl")
     about = tmp_path / "gl" / "review.toml"

@@ -137,6 +137,7 @@ def test_any_reply_will_do_and_none_is_counted(room: Room) -> None:
     assert not re.search(r"\b(points?|score[ds]?|correct answers?|grade[ds]?|%\s+right)\b", text)
 
 
+@pytest.mark.full
 def test_something_is_said_of_every_reply_whichever_was_chosen(room: Room) -> None:
     who = account(room.db, "teacher")
     found = act(room, asked(room.db, who, exercise="reason", do="answer", reply=("reason_ill", "reason_days")))
@@ -181,6 +182,7 @@ def test_who_has_nothing_to_practise_needs_none_and_has_no_such_page(room: Room)
         assert people.practised_on(room.db, "lincoln", who.id) is None
 
 
+@pytest.mark.full
 def test_it_can_be_done_again_and_says_when_it_was_done(room: Room) -> None:
     who = account(room.db, "principal")
     assert page(room, asked(room.db, who)).done_on is None

@@ -21,7 +21,10 @@ from serving.pages.render import ADDRESSES, STYLE, at
 from serving.review.doors import own_path
 from serving.review.reception import AWAY, DOORS, SESSION, addresses
 from serving.review.room import Answer, Asked, Go, Room
-from serving.review.routes import FIRST, PLACES, ROUTES, Route
+from serving.review.routes import FIRST, OPEN, PLACES, ROUTES, Route
+
+#: Somebody signs in for each of these, which takes a tenth of a second of a core.
+pytestmark = pytest.mark.full
 
 #: Everybody who signs in: their role, who they are in the records, and how they stand to Ana, Ben and Cal.
 PEOPLE: Mapping[str, tuple[Role, str | None, str | None, Mapping[str, Relation]]] = {
@@ -115,6 +118,7 @@ def addressed(route: Route) -> list[dict[str, str]]:
     return [{**rest, name: one} for one in known]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.name}")
 def test_every_role_reaches_of_every_route_what_the_page_on_access_says_and_nothing_else(signed: Signed, route: Route) -> None:
     for name, browser in signed.browsers.items():
@@ -140,6 +144,7 @@ def test_every_role_reaches_of_every_route_what_the_page_on_access_says_and_noth
                     assert answer.status_code == 404, told
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.name}")
 def test_nobody_reaches_a_route_without_signing_in_and_no_form_is_taken_without_its_word(signed: Signed, route: Route) -> None:
     address = at(route.name, **dict.fromkeys(part_names(route.path), "ana"))
@@ -160,7 +165,7 @@ def test_every_address_of_a_page_has_a_route_or_is_a_door() -> None:
 
 
 #: Pages that open without an account, by something else than a session of the reception: each has tests of its own.
-OPEN_DOORS: set[str] = {"plan_by_link"}
+OPEN_DOORS: set[str] = {way.name for way in OPEN}
 
 
 def test_a_form_that_can_be_refused_has_a_page_to_be_shown_on_again() -> None:

@@ -499,6 +499,7 @@ def test_whatever_is_changed_a_request_is_read_or_refused_and_no_value_is_repeat
     assert min(became["read"], became["refused"]) > len(seeds) / 8
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("seeds", SEEDS, ids=["some", "many"])
 def test_the_quick_look_takes_exactly_what_the_full_check_takes(seeds: range, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every table of every request is checked in both ways, but a table that has been before: most are as they were."""

@@ -123,6 +123,7 @@ def year() -> Year:
     return Year(night, desk_of(night.home, everything), desk_of(night.home, everything[-1:]))
 
 
+@pytest.mark.full
 def test_a_school_whose_students_take_several_classes_gives_the_same_bits_alone_and_at_night(year: Year) -> None:
     everybody = sorted({risk.student_id for risk in year.night.risks.values()})
     whole = year.ask(*everybody)
@@ -217,6 +218,7 @@ def test_tables_of_a_school_year_that_are_not_sent_are_unknown_and_empty_ones_ar
         assert any(empty.values[name] is not None for name in read) or table == "course_marks"
 
 
+@pytest.mark.full
 def test_norms_of_the_day_before_yesterday_place_the_same_student_the_same_in_any_company(desk: Desk) -> None:
     later = TODAY + timedelta(days=2)
     body = body_of(models.school(), students_on(models.school(), later, 12, seed=5), later)

@@ -172,6 +172,7 @@ def test_a_removal_that_was_killed_is_finished_the_next_time(store: Store, monke
     assert on_disk(store)[0] == {"s2", "s3"}
 
 
+@pytest.mark.full
 def test_a_reader_sees_the_old_whole_or_the_new_whole(store: Store) -> None:
     versions = [replace(LATEST, token=str(at) * 500) for at in range(2)]
     store.name_latest(versions[0])

@@ -61,6 +61,7 @@ def test_ties_at_the_line_are_cut_by_the_fixed_number_and_not_by_row_order() -> 
         assert set(at[again]) == chosen
 
 
+@pytest.mark.full
 @given(st.permutations(range(20)))
 def test_no_figure_depends_on_the_order_of_the_rows(order: list[int]) -> None:
     chance = (SCORE + TIE) / 11

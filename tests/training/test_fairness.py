@@ -109,6 +109,7 @@ def test_where_nothing_is_planted_nothing_is_found() -> None:
     assert alarms == 0
 
 
+@pytest.mark.full
 def test_it_is_told_of_each_group_how_often_the_interval_held() -> None:
     rng = np.random.default_rng(11)
     group = in_groups(rng, 4_000, east=0.5, west=0.5)

@@ -81,6 +81,7 @@ def test_schools_that_differ_widen_an_interval_by_schools_and_not_one_by_student
     assert width[1.5, "student"] < 1.3 * width[0.0, "student"]
 
 
+@pytest.mark.full
 def test_few_clusters_widen_an_interval_and_none_leave_it_out() -> None:
     many = made(schools=40)
     few = replace(many, clusters=Clusters("school", many.clusters.number % 4))
@@ -93,6 +94,7 @@ def test_few_clusters_widen_an_interval_and_none_leave_it_out() -> None:
     assert drawn(replace(many, clusters=Clusters("school", many.clusters.number * 0)), CAPACITY, FIRST, 100, 7).overall == {}
 
 
+@pytest.mark.full
 def test_intervals_are_the_same_when_drawn_again_and_in_any_order_of_rows() -> None:
     rows = made()
     at = np.random.default_rng(0).permutation(len(rows.label))

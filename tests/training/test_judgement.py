@@ -24,6 +24,7 @@ def again(results: Mapping[str, Result], large_records: SchoolRecords) -> Elsewh
     return elsewhere(large_records, model, QUICK, 0.5, date(2026, 1, 5))
 
 
+@pytest.mark.full
 def test_the_rows_that_judged_a_model_give_the_same_figures_again(results: Mapping[str, Result], again: Elsewhere) -> None:
     card = results["dropout"].model.card
     told = again.judgement.figures

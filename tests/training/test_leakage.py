@@ -160,6 +160,7 @@ def test_a_cohort_that_leaves_out_who_will_leave_is_found() -> None:
     assert "who is enrolled" in checks["future_cut"].says
 
 
+@pytest.mark.full
 def test_records_of_which_nothing_became_known_later_prove_nothing() -> None:
     ever = {name: honest().records.labels(name).with_columns(known_on=pl.date(1900, 1, 1)) for name in records().parts}
     run = replace(honest(), records=replace(records(), parts={name: (rows,) for name, rows in ever.items()}))
@@ -219,6 +220,7 @@ def exchanged(run: Run) -> Check:
     return leakage._exchanged(leakage._About.of(run, run.fitted(run.fit)))
 
 
+@pytest.mark.full
 def test_test_rows_that_were_learned_from_show_as_rank_on_exchanged_outcomes() -> None:
     run = replace(honest(), settings=replace(SETTINGS, trees=100))
     assert exchanged(run).passed

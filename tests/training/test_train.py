@@ -25,6 +25,9 @@ from training.run import PARAMETERS_OF, Training, on_record, rows_of, sampled
 from training.targets import TARGETS
 from training.train import Result, train
 
+#: A model is trained for these, which takes several seconds.
+pytestmark = pytest.mark.full
+
 EVERY = pytest.mark.parametrize("name", COURSE_TARGETS)
 
 

@@ -120,6 +120,7 @@ def section(of: Run) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.full
 def test_help_is_no_input_and_changes_nothing_that_a_model_learns() -> None:
     without, with_help = kept(0), kept(0.12)
     assert with_help.helped.any()

@@ -55,6 +55,7 @@ def present(of: Run) -> dict[str, Any]:
     return {**{name: told[name] for name in names}, "trees": of.settings.trees, "line": of.settings.line}
 
 
+@pytest.mark.full
 def test_the_first_trial_is_the_parameters_as_they_are(whole: Tuned, tmp_path: Path) -> None:
     assert whole.trials[0].parameters == present(run())
     other = run("course_failure")

@@ -13,18 +13,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 
-from serving.pages.contexts import caseload, figures, frame, lesson, meeting, office, practice, sign_in, student
+from serving.pages.contexts import caseload, family, figures, frame, lesson, meeting, office, plan, practice, sign_in, student
 from serving.pages.contexts.caseload import Caseload
+from serving.pages.contexts.family import Corrections, Family, Requests
 from serving.pages.contexts.figures import Figures, Schools
 from serving.pages.contexts.frame import Refusal
 from serving.pages.contexts.lesson import Classes, Lesson, LessonSheet
 from serving.pages.contexts.meeting import Meeting
 from serving.pages.contexts.office import Office, Own, Safeguarding
+from serving.pages.contexts.plan import LearningPlan, PlanLink
 from serving.pages.contexts.practice import Practice
 from serving.pages.contexts.sign_in import Recovery, SecondFactor, SetUp, SignIn
 from serving.pages.contexts.student import Student
 
-_MODULES: tuple[ModuleType, ...] = (frame, sign_in, caseload, lesson, student, practice, office, figures, meeting)
+_MODULES: tuple[ModuleType, ...] = (frame, sign_in, caseload, lesson, student, practice, office, figures, meeting, family, plan)
 
 #: Names that the catalogue has a phrase for, by the first part of its key: ``band.keep_an_eye``.
 NAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -33,7 +35,7 @@ NAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 Context = (
     SignIn | SecondFactor | SetUp | Recovery | Caseload | Classes | Lesson | LessonSheet | Meeting | Student | Practice | Own
-    | Office | Safeguarding | Schools | Figures | Refusal
+    | Office | Safeguarding | Schools | Figures | Family | Requests | Corrections | LearningPlan | PlanLink | Refusal
 )  # fmt: skip
 
 
@@ -64,6 +66,11 @@ PAGES: Mapping[str, Page] = MappingProxyType(
         "safeguarding": Page("safeguarding.html", Safeguarding),
         "schools": Page("schools.html", Schools),
         "figures": Page("figures.html", Figures),
+        "family": Page("family.html", Family),
+        "requests": Page("family_requests.html", Requests),
+        "corrections": Page("family_corrections.html", Corrections),
+        "plan": Page("plan.html", LearningPlan),
+        "plan_link": Page("plan_link.html", PlanLink),
         "refusal": Page("refusal.html", Refusal),
     }
 )

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args
 
 from serving.cases.people import ROLES, Role
 
-Place = Literal["caseload", "classes", "meeting", "schools", "own", "office", "safeguarding"]
+Place = Literal["caseload", "classes", "meeting", "schools", "corrections", "own", "office", "safeguarding"]
 Why = Literal["not_here", "not_yours", "too_old", "too_many", "not_now"]
 
 NAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(

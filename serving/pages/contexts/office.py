@@ -11,8 +11,11 @@ from typing import Annotated, Literal, get_args
 from serving.pages.contexts.frame import Frame
 
 Opening = Literal["waiting", "open", "over"]
+Stands = Literal["on", "stopped", "stopped_above"]
 
-NAMED: Mapping[str, tuple[str, ...]] = MappingProxyType({"opening": get_args(Opening)})
+NAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"opening": get_args(Opening), "office.scoring_stands": get_args(Stands)}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +49,20 @@ class Emergency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    """Whether scores are made and shown at a school."""
+
+    organisation_id: Annotated[str, "The school, by its key."]
+    name: Annotated[str, "Its name."]
+    stands: Annotated[Stands, "Whether scoring goes on there, is stopped there, or is stopped above it."]
+    reason: Annotated[str, "Why it was stopped there, in somebody's words; else empty."]
+    since: Annotated[date | None, "Since when it is stopped there."]
+    typed: Annotated[str, "The reason that was typed, where the form was refused."]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Office:
-    """Records opened in an emergency, for whoever may ask for one or approve it."""
+    """Records opened in an emergency, for whoever may ask for one or approve it, and the switch of a principal's school."""
 
     frame: Annotated[Frame, "What stands around the page."]
     may_ask: Annotated[bool, "The reader may ask for a record."]
@@ -55,6 +70,7 @@ class Office:
     student_id: Annotated[str, "The key that was typed, where the form was refused."]
     reason: Annotated[str, "The reason that was typed, where the form was refused."]
     least: Annotated[int, "How many characters a reason has at least."]
+    scoring: Annotated[tuple[Scoring, ...], "The schools whose scoring the reader may stop."]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Annotated, Literal, get_args
 
-from serving.cases import casebook
+from serving.cases import casebook, plans
 from serving.cases.access import OfStudent
 from serving.pages.charts import CalendarChart, DayState, MarksChart, Weekday, WorkChart
 from serving.pages.contexts.caseload import Band, Case, Concern, Task
@@ -42,9 +42,9 @@ Cause = Literal["did", "late", "model"]
 Pull = Literal["more", "less", "same", "nothing", "unknown"]
 Next = Literal["talk", "contact", "check_support", "look_again", "look"]
 Form = Literal["note", "contact", "disagree", "step", "raise", "claim", "assign", "ask", "answer", "snooze", "resume",
-               "monitor", "close", "reopen", "start_support", "end_support", "revise"]  # fmt: skip
+               "monitor", "close", "reopen", "start_support", "end_support", "revise", "review_support"]  # fmt: skip
 Happened = Literal["open", "raise", "claim", "assign", "ask", "answer", "snooze", "resume", "start_support", "end_support",
-                   "end_last_support", "monitor", "close", "reopen", "look"]  # fmt: skip
+                   "end_last_support", "monitor", "close", "reopen", "look", "review_support"]  # fmt: skip
 
 NAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -129,6 +129,26 @@ class Goal:
     text: Annotated[str, "The goal, in the words it was written in."]
     status: Annotated[PlanStatus, "How far it has come."]
     check_on: Annotated[date | None, "The day on which it is looked at again, where one was set."]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPlan:
+    """A learning plan that was begun here."""
+
+    plan_id: Annotated[str, "Its key."]
+    goal: Annotated[str, "Its goal; empty before the student has written it."]
+    state: Annotated[plans.State, "How far it has come."]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disputed:
+    """Something on record that somebody says is wrong."""
+
+    about: Annotated[str, "What of the records, in words."]
+    row: Annotated[str, "Of which day, course or piece of work; empty where there is only one."]
+    was: Annotated[str, "What the records said when it was asked; empty for nothing."]
+    should: Annotated[str, "What they should say; empty for nothing."]
+    refused: Annotated[bool, "Somebody decided that it stays as it is; else it waits for a decision."]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,6 +428,11 @@ class Student:
     supports: Annotated[tuple[Support, ...], "Help that runs now."]
     ended: Annotated[tuple[Support, ...], "Help that is over, the latest first."]
     goals: Annotated[tuple[Goal, ...], "Goals that the student set."]
+    plans: Annotated[tuple[OwnPlan, ...], "Learning plans that were begun here, the newest first."]
+    may_plan: Annotated[bool, "The reader may begin a learning plan."]
+    disputed: Annotated[tuple[Disputed, ...], "What somebody says is wrong, beside what is on record."]
+    may_ask: Annotated[bool, "The reader may ask for a correction."]
+    may_export: Annotated[bool, "The reader may take everything away that is held."]
     owed: Annotated[tuple[Owed, ...], "Plans that the school owes, where the reader may know which."]
     accommodations: Annotated[tuple[str, ...], "What staff are to do so that the student can learn as others do."]
     home: Annotated[Home | None, "What there is to learn with at home, where the reader may know."]
