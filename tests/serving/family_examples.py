@@ -92,7 +92,7 @@ EXAMPLES: dict[str, Context] = {
     "requests": REQUESTS_PAGE,
     "requests of nothing": replace(REQUESTS_PAGE, subject=None, rows=(), asked=(), objected_on=LIST, turn_to=()),
     "requests without rows": replace(REQUESTS_PAGE, rows=(), objected_at_school=True),
-    "requests by day": replace(REQUESTS_PAGE, kind="day", subject="handed_in"),
+    "requests by day": replace(REQUESTS_PAGE, kind="day", subject="handed_in", typed_value="2026-11-02"),
     "requests by staff": replace(STAFF, kind="number", subject="mark"),
     "requests by a teacher": replace(STAFF, may_restrict=False, guardians=()),
     "corrections": shown.Corrections(frame=FRAME, waiting=OPEN),

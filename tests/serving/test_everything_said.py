@@ -112,6 +112,7 @@ def test_figures_of_groups_have_no_place_for_a_class_or_a_teacher() -> None:
 BY_CLASS = {
     "serving/review/lesson.py": "how many students a class has, and who came to its lessons",
     "serving/review/day.py": "who sits in a class",
+    "serving/review/caseload.py": "which classes a list can be cut to, the largest first",
     "serving/cases/access.py": "how a class's marks lie, for the page of one of its students",
 }
 

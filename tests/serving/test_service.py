@@ -455,7 +455,7 @@ def test_the_home_page_runs_no_script_and_loads_nothing(server: Server) -> None:
     assert answer.status_code == 200
     assert not page.tags & {"script", "iframe", "img", "link", "object", "embed", "form"}
     assert not page.handlers
-    assert set(page.addresses) == {"/docs.json", "/readyz"}
+    assert set(page.addresses) == {"/docs.json", "/readyz", "/review"}
     assert "@import" not in answer.text
     assert "url(" not in answer.text
     assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'unsafe-inline'")
