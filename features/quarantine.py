@@ -58,6 +58,12 @@ def guarded(cells: pl.Expr) -> pl.Expr:
     return pl.when(runs).then(pl.concat_str(pl.lit("'"), cells)).otherwise(cells)
 
 
+def guarded_text(cell: str) -> str:
+    """Return one cell as :func:`guarded` does a column of them."""
+    runs = re.match(rf"'*{_RUNS}", cell) and not re.fullmatch(_NUMBER, cell)
+    return f"'{cell}" if runs else cell
+
+
 def unguarded(cells: pl.Expr) -> pl.Expr:
     """Return cells as they were before :func:`guarded`."""
     return pl.when(cells.str.contains(rf"^'+{_RUNS}")).then(cells.str.slice(1)).otherwise(cells)

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import polars as pl
@@ -33,7 +32,7 @@ from serving.cases.database import Database, open_database
 from serving.cases.families import Correction, Restriction
 from serving.contract import SCORE_EXAMPLE, NoModel, ServeSettings
 from serving.erasure import erased_members, with_erased
-from serving.failures import places
+from serving.failures import Outlived
 from serving.listed import held
 from serving.previous import by_student, listed_before
 from serving.rescoring import rescore, take_into_records
@@ -347,27 +346,12 @@ class Desk:
         while True:
             time.sleep(LOOK_EVERY)
             for tenant, shelf in list(self._shelves.items()):
-                with _Outlived():
+                # A file of a model that is half copied fails in as many ways as there are libraries that read it, and this
+                # thread must outlive them all. The set in use stays in use, and the next look comes.
+                with Outlived(log, "Another version could not be taken into use: %s"):
                     newest = self._load(tenant) if self._state(tenant) != shelf.state else shelf
                     withheld = self._withheld(tenant, Store.of(self._home, tenant))
                     self._shelves[tenant] = newest if withheld == newest.withheld else replace(newest, withheld=withheld)
-
-
-class _Outlived:
-    """Where exceptions of a reload end: the set in use stays in use, and the next look comes.
-
-    A file of a model that is half copied fails in as many ways as there are libraries that read it, and the thread
-    that looks must outlive them all. Where it went wrong is all that is logged.
-    """
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        log.warning("Another version could not be taken into use: %s", places(error))
-        return True
 
 
 def open_desk(home: Path) -> Desk:

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 
 import orjson
 
@@ -174,6 +174,28 @@ class WithoutValues(logging.Filter):
             record.exc_info = None
         record.exc_text = None
         record.stack_info = None
+        return True
+
+
+class Outlived:
+    """Where exceptions of work in the background end: where it went wrong is all that is logged.
+
+    Args:
+        to: the log.
+        said: what did not come about, with one place for where.
+
+    """
+
+    def __init__(self, to: logging.Logger, said: str) -> None:
+        self._log, self._said = to, said
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._log.warning(self._said, places(error))
         return True
 
 

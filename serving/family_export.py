@@ -22,6 +22,7 @@ from typing import Any
 
 import polars as pl
 
+from features.quarantine import guarded_text
 from features.records import SchoolRecords
 from features.tables import TABLES
 from serving import lists
@@ -161,4 +162,4 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         value = " ".join(map(str, value))
     told = "" if value is None else str(value)
-    return f"'{told}" if isinstance(value, str) and told[:1] in ("=", "+", "-", "@", "\t", "\r") else told
+    return guarded_text(told) if isinstance(value, str) else told

@@ -1290,7 +1290,8 @@ def erase(connection: Connection, tenant: str, student_id: str) -> int:
 _NOT_MOVED = "The case was not changed"
 _DAY = timedelta(days=1)
 _LONGEST_KEY = 200
-_PART = 2_000
+#: More keys than these are not handed over one by one.
+_MOST_KEYS = 2_000
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 #: What the trail is told of an action: its name, the student, and a word of ours.
@@ -1621,7 +1622,7 @@ def _among(columns: Any, tenant: str, wanted: Collection[str]) -> Iterator[Colum
 
     To hand over thousands of keys takes longer than to read every case that there is; :func:`_only` cuts what is found.
     """
-    if len(wanted) > _PART:
+    if len(wanted) > _MOST_KEYS:
         yield columns.tenant_id == tenant
     elif wanted:
         yield (columns.tenant_id == tenant) & columns.student_id.in_(sorted(wanted))

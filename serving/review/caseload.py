@@ -14,6 +14,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from features.quarantine import guarded_text
 from serving.cases import casebook, people
 from serving.cases.access import may
 from serving.cases.casebook import LONGEST_SNOOZE, Case
@@ -64,7 +65,6 @@ class _One:
     listed: Listed | None
     case: Case | None
     supports: tuple[str, ...]
-    since: date | None
     waits: int
     fresh: bool
 
@@ -76,9 +76,9 @@ class _One:
 
 def page(room: Room, asked: Asked) -> Shows:
     """Return the caseload of whoever asks, cut to what they may see and to what they chose."""
-    found = _students(room, asked)
+    hidden, visit = room.hidden(asked.today), casebook.last_visit(room.db, asked.account.id, asked.today)
+    found = _students(room, asked, hidden, visit)
     filters, chosen = _cut(room, asked, found)
-    hidden = room.hidden(asked.today)
     day = room.day(asked.today)
     capacity, set_by = room.capacity(asked.today)
     listed = sorted((one for one in found if one.on_list), key=_place)
@@ -87,7 +87,6 @@ def page(room: Room, asked: Asked) -> Shows:
     part = _part(asked, len(rows))
     shown = rows[(part.first - 1 if part else 0) :][:MOST_ROWS]
     schools = sorted({one.school for one in found})
-    visit = casebook.last_visit(room.db, asked.account.id, asked.today)
     casebook.note_visit(room.db, asked.account, asked.today, asked.now)
     counsels = asked.account.role == "counselor"
     # A reader of several schools keeps the list of those that are not switched off.
@@ -118,7 +117,6 @@ def page(room: Room, asked: Asked) -> Shows:
         no_list="stopped" if stopped else None if made else "none_yet",
         capacity=capacity,
         capacity_set_by=set_by,
-        # How many more there are would tell teachers that somebody stands there for a reason that they may not know.
         left=max(sum(one.listed is not None and one.listed.band == LISTED for one in listed) - capacity, 0),
         yielded=made.yielded(min(capacity, 20), leaving=counsels) if made else (),
         filters=filters,
@@ -136,8 +134,9 @@ def page(room: Room, asked: Asked) -> Shows:
 
 
 def take_away(room: Room, asked: Asked) -> File:
-    """Return the list as CSV, cut as the page is: what the reader may export, and what it is not for."""
-    found = _students(room, asked)
+    """Return everybody on the list, or those who were chosen, as CSV: what the reader may export, and what it is not for."""
+    visit = casebook.last_visit(room.db, asked.account.id, asked.today)
+    found = _students(room, asked, room.hidden(asked.today), visit)
     filters, chosen = _cut(room, asked, found)
     rows = sorted((one for one in chosen if filters.used or one.on_list), key=_place)
     rows = [one for one in rows if asked.seen.may(one.student_id, "export_list")]
@@ -150,7 +149,7 @@ def take_away(room: Room, asked: Asked) -> File:
     for one in rows:
         row = _row(one, [], room.day(asked.today).sections, words)
         band = words.named("band", row.band) if row.band else ""
-        writer.writerow([_plain(text) for text in (one.student_id, one.name, one.year, band, row.reason,
+        writer.writerow([guarded_text(text) for text in (one.student_id, one.name, one.year, band, row.reason,
                                                    words.listed(row.supports) if row.supports else "",
                                                    words.named("case", row.case))])  # fmt: skip
     writer.writerow([])
@@ -159,16 +158,11 @@ def take_away(room: Room, asked: Asked) -> File:
     return File(out.getvalue().encode("utf-8-sig"), "text/csv; charset=utf-8", name, everybody)
 
 
-def _plain(text: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
 # -- the students -----------------------------------------------------------------------------------------------------
 
 
-def _students(room: Room, asked: Asked) -> list[_One]:
-    """Return every student of the reader's as they are today."""
+def _students(room: Room, asked: Asked, hidden: frozenset[str], visit: date | None) -> list[_One]:
+    """Return every student of the reader's as they are today; ``hidden`` are schools without scores, ``visit`` was the last."""
     seen, day = asked.seen, room.day(asked.today)
     role = asked.account.role
     ids = list(seen.relations)
@@ -177,9 +171,7 @@ def _students(room: Room, asked: Asked) -> list[_One]:
     where = {student: (school, grade) for student, school, grade in stays.iter_rows()}
     cases = casebook.cases_of(room.db, room.tenant, ids)
     supports = room.supports(asked)
-    visit = casebook.last_visit(room.db, asked.account.id, asked.today)
     open_days = room.school_days(asked.today)
-    hidden = room.hidden(asked.today)
     knows = {tie: may(role, tie, "see_dropout") for tie in set(seen.relations.values())}
     found = []
     for student, tie in seen.relations.items():
@@ -194,7 +186,7 @@ def _students(room: Room, asked: Asked) -> list[_One]:
         waits = waited(open_days.get(school, ()), since, asked.today) if since and not looked else 0
         found.append(_One(
             student, name, pronouns, "" if grade is None else str(grade), school, day.schools.get(school, school), listed, case,
-            supports.get(student, ()), since, waits, bool(since and visit and since > visit),
+            supports.get(student, ()), waits, bool(since and visit and since > visit),
         ))  # fmt: skip
     return found
 

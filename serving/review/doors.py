@@ -24,6 +24,7 @@ from serving.cases.sessions import SignedIn
 from serving.pages.contexts import Context
 from serving.pages.contexts.frame import Frame
 from serving.pages.contexts.sign_in import CodeProblem, Recovery, SecondFactor, SetUp, SignIn, SignInProblem
+from serving.review.room import sent
 
 #: How many passwords a worker proves at a time: each takes 64 MiB and most of a core for a tenth of a second.
 AT_ONCE = 2
@@ -79,7 +80,7 @@ def sign_in(db: Engine, tenant: str, form: Mapping[str, tuple[str, ...]], now: d
     if not _TURNS.acquire(timeout=PATIENCE):
         return "unavailable"
     try:
-        token, signed_in = sessions.sign_in(db, tenant, _sent(form, "login"), next(iter(form.get("password", ())), ""), now)
+        token, signed_in = sessions.sign_in(db, tenant, sent(form, "login"), next(iter(form.get("password", ())), ""), now)
     except Refused:
         return "wrong"
     finally:
@@ -95,7 +96,7 @@ def code_page(frame: Frame, then: str, problem: CodeProblem | None = None) -> Se
 def pass_code(db: Engine, signed_in: SignedIn, form: Mapping[str, tuple[str, ...]], now: datetime) -> Opened | CodeProblem:
     """Prove a code, or return why it was not taken."""
     try:
-        token, renewed = sessions.pass_second_factor(db, signed_in, _sent(form, "code"), now)
+        token, renewed = sessions.pass_second_factor(db, signed_in, sent(form, "code"), now)
     except Refused:
         return "wrong"
     return Opened(token, renewed)
@@ -113,7 +114,7 @@ def set_up_page(db: Engine, signed_in: SignedIn, frame: Frame, then: str, now: d
 def take_code(db: Engine, signed_in: SignedIn, form: Mapping[str, tuple[str, ...]], now: datetime) -> Opened | CodeProblem:
     """Take the secret that was shown into use, or return why not."""
     try:
-        token, renewed, codes = sessions.confirm_second_factor(db, signed_in, _sent(form, "code"), now)
+        token, renewed, codes = sessions.confirm_second_factor(db, signed_in, sent(form, "code"), now)
     except Refused:
         return "wrong"
     return Opened(token, renewed, codes)
@@ -122,10 +123,6 @@ def take_code(db: Engine, signed_in: SignedIn, form: Mapping[str, tuple[str, ...
 def recovery_page(frame: Frame, codes: tuple[str, ...], then: str) -> Context:
     """Return the page that shows the recovery codes, this once."""
     return Recovery(frame=frame, codes=codes, then=then)
-
-
-def _sent(form: Mapping[str, tuple[str, ...]], name: str) -> str:
-    return next(iter(form.get(name, ())), "").strip()
 
 
 def _drawn(address: str) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from typing import get_args
 import polars as pl
 
 from features.problems import NotFound
+from features.quarantine import guarded_text
 from serving import figures as published_figures
 from serving import goals as agreed_goals
 from serving.cases import agreements, casebook
@@ -77,7 +78,7 @@ def page(room: Room, asked: Asked) -> Figures:
         above=Choice(value=above.id, name=above.name) if above else None,
         may_export=may(asked.account.role, None, "export_aggregates"),
         tables=tuple(_tables(published, at, mine)),
-        needs=tuple(_needs(published, below, capacity(room, asked.today), asked.words)),
+        needs=tuple(_needs(published, below, room.agreed_capacity(asked.today), asked.words)),
         goals=tuple(_goals(published, below, goals(room, asked.today))),
         signed=tuple(_signed(room, asked.today)),
         effects=tuple(effects(published.supports, ESTIMATES, asked.words)),
@@ -99,7 +100,7 @@ def take_away(room: Room, asked: Asked) -> File:
             for one in row.figures:
                 said = asked.words.named("shown", one.said, percent=one.percent or 0, size=one.size or 0)
                 cells = (shown.organisation_id, shown.name, part, asked.words.named("figure", one.figure), said)
-                writer.writerow([*map(_plain, cells), one.percent, one.size])
+                writer.writerow([*map(guarded_text, cells), one.percent, one.size])
     writer.writerow([])
     writer.writerow([say("figures.as_of", on=shown.as_of), say("figures.small")])
     writer.writerow([f"{say('frame.supports')} {say('frame.not_for')}"])
@@ -126,14 +127,6 @@ def goals(room: Room, today: date) -> tuple[Goal, ...]:
     """Return the goals in force on a day: those that were signed."""
     version = agreements.in_force(room.db, room.tenant, "goals", today)
     return agreed_goals.goals(version.content) if version else ()
-
-
-def capacity(room: Room, today: date) -> Capacity:
-    """Return the capacity in force on a day: what was signed, else what is set."""
-    version = agreements.in_force(room.db, room.tenant, "capacity", today)
-    if version is None:
-        return Capacity(room.settings.capacity, room.settings.capacity_set_by, {})
-    return agreed_goals.capacity(version.content)
 
 
 def effects(supports: Sequence[str], estimates: Mapping[str, Estimate], words: Words) -> list[Effect]:
@@ -286,8 +279,3 @@ def _complete(published: Published, below: Sequence[str]) -> list[Complete]:
         for source in get_args(Recorded)
         if source == one.source
     ]
-
-
-def _plain(text: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -33,6 +33,9 @@ OUTCOMES: Mapping[str, Outcome] = {
 #: The target that only some may know of.
 LEAVING = "dropout"
 
+#: How much each band weighs: the list most.
+WEIGHTS: Mapping[str, int] = {band: len(BANDS) - at for at, band in enumerate(BANDS)}
+
 #: A group is looked at before its students when more than this share of it has the same concern (EWIMS, step 4).
 SHARED = 0.2
 #: Of fewer nothing is said of a group.
@@ -94,23 +97,25 @@ class Listing:
     def _people(self) -> pl.DataFrame:
         """Every scored row of a person's area with its place among all of that area: 1 is first, near 0 last."""
         mine = self.rows.filter(pl.col("target").is_in(list(OUTCOMES)))
-        order = {band: len(BANDS) - at for at, band in enumerate(BANDS)}
         return mine.with_columns(
             place=(pl.col("probability").rank("average") / pl.col("probability").count()).over("target").fill_null(0.0),
-            weight=pl.col("band").replace_strict(order, default=0, return_dtype=pl.Int32),
+            weight=pl.col("band").replace_strict(WEIGHTS, default=0, return_dtype=pl.Int32),
         )
 
     @cached_property
     def before(self) -> Kept | None:
         """The list before this one, if one is kept."""
-        earlier = [one for one in self.kept if one.as_of < self.as_of]
-        return earlier[-1] if earlier else None
+        return self._earlier[-1] if self._earlier else None
+
+    @property
+    def _earlier(self) -> list[Kept]:
+        return [one for one in self.kept if one.as_of < self.as_of]
 
     @cached_property
     def first_listed(self) -> Mapping[tuple[str, str], date]:
         """Since when a student has been on the list of an area without a break, by student and area."""
         found: dict[tuple[str, str], date] = {}
-        for one in [*(kept for kept in self.kept if kept.as_of < self.as_of)]:
+        for one in self._earlier:
             on = one.rows.filter(pl.col("band") == BANDS[0], pl.col("target").is_in(list(OUTCOMES)))
             now = set(on.select("student_id", "target").unique().iter_rows())
             found = {key: found.get(key, one.as_of) for key in now}
@@ -151,9 +156,8 @@ class Listing:
     def _bands_before(self, *, leaving: bool) -> dict[str, Band]:
         if self.before is None:
             return {}
-        order = {band: len(BANDS) - at for at, band in enumerate(BANDS)}
         rows = self.before.rows.filter(pl.col("target").is_in([one for one in OUTCOMES if leaving or one != LEAVING]))
-        weighed = rows.with_columns(weight=pl.col("band").replace_strict(order, default=0, return_dtype=pl.Int32))
+        weighed = rows.with_columns(weight=pl.col("band").replace_strict(WEIGHTS, default=0, return_dtype=pl.Int32))
         best = weighed.sort("weight", descending=True).unique("student_id", keep="first")
         return dict(best.select("student_id", "band").iter_rows())
 

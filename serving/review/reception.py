@@ -12,8 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Literal, TypedDict
 from urllib.parse import parse_qsl, quote, unquote
 
 from starlette.requests import Request
@@ -28,14 +27,14 @@ from serving.cases.oidc import Provider
 from serving.cases.plans import LinkedPlan
 from serving.cases.sessions import SignedIn
 from serving.contract import Desk
-from serving.failures import Failure, log, places
+from serving.failures import Failure, Outlived, log
 from serving.pages.contexts import Context
 from serving.pages.contexts.frame import Choice, Frame, Reader, Refusal, Why
 from serving.pages.render import ADDRESSES, HEADERS, STYLE, STYLE_HEADERS, Pages
 from serving.pages.words import Words, chosen, open_words
 from serving.review import doors, figures, oidc, practice
 from serving.review.doors import Opened
-from serving.review.room import Answer, Asked, ByLink, File, Go, Gone, Linked, Opens, Room, Shows
+from serving.review.room import Answer, Asked, ByLink, File, Go, Gone, Linked, Opens, Room, Shows, sent
 from serving.review.routes import FIRST, METHODS, OPEN, PLACES, ROUTES, Method, Open, Route, patterned
 from serving.review.settings import ReviewSettings
 from serving.store import Store
@@ -55,6 +54,20 @@ AWAY = ("oidc", "oidc_back")
 _WHY: Mapping[int, Why] = {403: "not_yours", 404: "not_here", 405: "not_here", 429: "too_many"}
 
 _STUDENT = "student_id"
+
+#: Where somebody proves what is still missing after the password.
+_PROOFS: Mapping[str, str] = {"code": "second_factor", "set_up": "set_up"}
+
+
+class _Kept(TypedDict):
+    path: str
+    secure: bool
+    httponly: bool
+    samesite: Literal["lax"]
+
+
+#: How every cookie is kept: for this service alone, on an encrypted connection, out of reach of scripts.
+_KEPT: _Kept = {"path": "/", "secure": True, "httponly": True, "samesite": "lax"}
 
 
 def addresses() -> tuple[tuple[str, Method], ...]:
@@ -264,7 +277,7 @@ class _Visit:
             sessions.sign_out(self._at.db, self._signed_in, self._now)
             self._signed_in = None
             return self._go(f"{ADDRESSES['sign_in']}?signed_out=1", forget=True)
-        if name != {"code": "second_factor", "set_up": "set_up"}.get(self._signed_in.missing):
+        if name != _PROOFS.get(self._signed_in.missing):
             return self._go(doors.HOME)
         return self._prove(name) if method == "POST" else self._show_proof(name, None)
 
@@ -277,19 +290,17 @@ class _Visit:
             if not back:
                 left = oidc.leave(provider, self._then(), self._now)
                 response = self._go(left.address)
-                response.set_cookie(oidc.COOKIE, left.cookie, max_age=oidc.COOKIE_SECONDS, path="/", secure=True, httponly=True,
-                                    samesite="lax")  # fmt: skip
+                response.set_cookie(oidc.COOKIE, left.cookie, max_age=oidc.COOKIE_SECONDS, **_KEPT)
                 return response
             kept = self._request.cookies.get(oidc.COOKIE, "")
             found = oidc.back(self._at.db, self._at.tenant, provider, kept, self._query, self._now)
         except Refused as error:
-            words = self._at.words[self._language]
-            response = self._show_sign_in(None, refused=tuple(words.say(f"problem.{one.code}") for one in error.problems))
+            response = self._show_sign_in(None, refused=_problems(self._at.words[self._language], error))
         except Unavailable:
             response = self._show_sign_in("unavailable")
         else:
             response = self._begun(Opened(found.token, found.signed_in), doors.own_path(found.then))
-        response.delete_cookie(oidc.COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+        response.delete_cookie(oidc.COOKIE, **_KEPT)
         return response
 
     def _show_sign_in(self, problem: Any, login: str = "", refused: tuple[str, ...] = ()) -> Response:
@@ -332,7 +343,7 @@ class _Visit:
         if opened.codes:
             frame = self._at.frame(opened.signed_in, "", self._language)
             return self._page(doors.recovery_page(frame, opened.codes, self._then()))
-        missing = {"code": "second_factor", "set_up": "set_up"}.get(opened.signed_in.missing)
+        missing = _PROOFS.get(opened.signed_in.missing)
         then = then or self._then()
         return self._go(f"{ADDRESSES[missing]}?then={quote(then, safe='')}" if missing else then)
 
@@ -372,9 +383,8 @@ class _Visit:
         except NotFound:
             return self.refused("not_here", 404)
         except Refused as error:
-            said = tuple(dict.fromkeys(words.say(f"problem.{one.code}") for one in error.problems))
             before = next(one for one in OPEN if one.name == way.again and one.method == "GET")
-            again = replace(linked, frame=replace(frame, refused=said, saved=()))
+            again = replace(linked, frame=replace(frame, refused=_problems(words, error), saved=()))
             return self._opened(before.answer(room, again), 422)
 
     def _own_form(self, opened: LinkedPlan | None) -> bool:
@@ -387,9 +397,9 @@ class _Visit:
         if isinstance(found, Opens):
             response = self._go(found.address)
             if found.token:
-                response.set_cookie(PLAN, found.token, path="/", secure=True, httponly=True, samesite="lax")
+                response.set_cookie(PLAN, found.token, **_KEPT)
             else:
-                response.delete_cookie(PLAN, path="/", secure=True, httponly=True, samesite="lax")
+                response.delete_cookie(PLAN, **_KEPT)
             return response
         if isinstance(found, Go):
             return self._go(f"{found.address}?said={found.said}")
@@ -404,7 +414,7 @@ class _Visit:
         if self._signed_in is None:
             return self._to_sign_in()
         if self._signed_in.missing:
-            return self._go(ADDRESSES["second_factor" if self._signed_in.missing == "code" else "set_up"])
+            return self._go(ADDRESSES[_PROOFS[self._signed_in.missing]])
         return self._inside(route, parts, self._signed_in)
 
     def _inside(self, route: Route, parts: Mapping[str, str], signed_in: SignedIn) -> Response:
@@ -450,8 +460,7 @@ class _Visit:
         # What staff wrote down since the last export holds beside what the records say.
         seen = families.holding(seen, families.restrictions(room.db, room.tenant))
         words = self._at.words[self._language]
-        frame = self._at.frame(signed_in, "", self._language)
-        frame = replace(frame, saved=self._said(words))
+        frame = replace(self._at.frame(signed_in, "", self._language), saved=self._said(words))
         return Asked(signed_in, seen, frame, words, today, self._now, parts, self._query, self._form)
 
     def _said(self, words: Words) -> tuple[str, ...]:
@@ -467,11 +476,9 @@ class _Visit:
 
     def _again(self, room: Room, route: Route, asked: Asked, error: Refused) -> Response:
         """Return the page of a form that was refused, with what was typed and why it was not taken."""
-        words = asked.words
-        said = tuple(dict.fromkeys(words.say(f"problem.{one.code}") for one in error.problems))
         before = self._at.shown_by(route.again)
-        frame = replace(asked.frame, refused=said, saved=())
-        return self._shown(room, before, replace(asked, frame=frame), before.answer(room, replace(asked, frame=frame)), 422)
+        again = replace(asked, frame=replace(asked.frame, refused=_problems(asked.words, error), saved=()))
+        return self._shown(room, before, again, before.answer(room, again), 422)
 
     def _shown(self, room: Room, route: Route, asked: Asked, found: Answer, status: int = 200) -> Response:
         if isinstance(found, Go):
@@ -505,16 +512,21 @@ class _Visit:
     def _go(self, address: str, *, forget: bool = False) -> Response:
         response = RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
         if forget:
-            response.delete_cookie(SESSION, path="/", secure=True, httponly=True, samesite="lax")
+            response.delete_cookie(SESSION, **_KEPT)
         return self._with_cookies(response)
 
     def _with_cookies(self, response: Response) -> Response:
         for name, value in self._cookies:
-            response.set_cookie(name, value, path="/", secure=True, httponly=True, samesite="lax")
+            response.set_cookie(name, value, **_KEPT)
         return response
 
     def _sent(self, name: str) -> str:
-        return next(iter(self._form.get(name, ())), "").strip()
+        return sent(self._form, name)
+
+
+def _problems(words: Words, error: Refused) -> tuple[str, ...]:
+    """Return why something was refused, each reason once."""
+    return tuple(dict.fromkeys(words.say(f"problem.{one.code}") for one in error.problems))
 
 
 def _checked(room: Room, route: Route, asked: Asked) -> str:
@@ -547,7 +559,7 @@ def _warmed(room: Room, today: date) -> None:
 
     What goes wrong here goes wrong again, and is told, when a page is asked for.
     """
-    with _Silent():
+    with Outlived(log, "The pages could not be warmed: %s"):
         access.ties(room.records, today)
         if room.listing is not None:
             room.listing.of("", leaving=False)
@@ -555,19 +567,6 @@ def _warmed(room: Room, today: date) -> None:
         access.class_middles(room.records, today)
         if room.latest is not None:
             figures.publish(room, today)
-
-
-class _Silent:
-    """Where exceptions of what is worked out ahead end: where it went wrong is all that is logged."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        log.warning("The pages could not be warmed: %s", places(error))
-        return True
 
 
 def _overseen(room: Room, asked: Asked) -> frozenset[str]:

@@ -18,12 +18,13 @@ import polars as pl
 from features.records import SchoolRecords
 from serving import goals, lists
 from serving.cases import agreements, casebook, switches
-from serving.cases.access import Relation, Visible, may, read
+from serving.cases.access import Visible, may, read
 from serving.cases.database import Engine
 from serving.cases.people import Account
 from serving.cases.plans import LinkedPlan
 from serving.cases.sessions import SignedIn
 from serving.contract import Desk
+from serving.goals import Capacity
 from serving.pages.contexts import Context
 from serving.pages.contexts.caseload import Fresh
 from serving.pages.contexts.frame import Frame
@@ -33,6 +34,9 @@ from serving.review.day import Day
 from serving.review.listing import Listing
 from serving.review.settings import ReviewSettings
 from serving.store import Latest, Store
+
+#: What is worked out for a day is let go when a day so far from it is asked for: a room lives for as long as its export.
+DAYS_KEPT = 3
 
 #: The records of so many students are kept at a time, some 100 kB each.
 MOST_KEPT = 64
@@ -110,11 +114,15 @@ class Room:
 
     def capacity(self, on: date) -> tuple[int, str]:
         """Return how many students a list is cut to on a day, and who said so: what was signed, else what is set."""
+        agreed = self.agreed_capacity(on)
+        return agreed.students or self.settings.capacity, agreed.set_by
+
+    def agreed_capacity(self, on: date) -> Capacity:
+        """Return the capacity in force on a day, with the places of supports: what was signed, else what is set."""
         version = agreements.in_force(self.db, self.tenant, "capacity", on)
         if version is None:
-            return self.settings.capacity, self.settings.capacity_set_by
-        agreed = goals.capacity(version.content)
-        return agreed.students or self.settings.capacity, agreed.set_by
+            return Capacity(self.settings.capacity, self.settings.capacity_set_by, {})
+        return goals.capacity(version.content)
 
     def names(self, asked: Asked) -> Mapping[str, tuple[str, str]]:
         """Return what each student is called whom the reader sees, by the name they prefer, and their pronouns."""
@@ -140,10 +148,9 @@ class Room:
         found: dict[str, list[str]] = {}
         for student, intervention in self._for_reader("supports", asked.seen, work):
             found.setdefault(student, []).append(intervention_name(asked.words, intervention))
-        role, granted = asked.account.role, dict[Relation, bool]()
-        for tie in set(asked.seen.relations.values()):
-            granted[tie] = may(role, tie, "see_supports")
-        theirs = [one for one, tie in asked.seen.relations.items() if granted[tie]]
+        role, relations = asked.account.role, asked.seen.relations
+        granted = {tie for tie in set(relations.values()) if may(role, tie, "see_supports")}
+        theirs = [one for one, tie in relations.items() if tie in granted]
         for student, mine in casebook.running_supports(self.db, self.tenant, theirs).items():
             found.setdefault(student, []).extend(one.name for one in mine)
         return {student: tuple(dict.fromkeys(names)) for student, names in found.items()}
@@ -163,12 +170,11 @@ class Room:
         To read names and supports of a whole school takes 50 ms of each page; the room goes when other records come.
         """
         key = what, seen.account.id, seen.as_of, hash(frozenset(seen.relations.items()))
-        kept = self._read_for
-        if key not in kept:
-            kept[key] = work()
-            while len(kept) > MOST_KEPT:
-                kept.popitem(last=False)
-        found: Found = kept[key]
+        found: Found | None = self._read_for.get(key)
+        if found is None:  # several threads may come here at once: each goes on with what it read itself
+            self._read_for[key] = found = work()
+            while len(self._read_for) > MOST_KEPT:
+                self._read_for.popitem(last=False)
         return found
 
     @cached_property
@@ -176,23 +182,22 @@ class Room:
         return {}
 
     def _once[Found](self, what: str, on: date, work: Callable[[], Found]) -> Found:
-        """Return what is worked out once for a day of these records."""
-        if (what, on) not in self._worked_out:
-            self._worked_out[what, on] = work()
-        found: Found = self._worked_out[what, on]
+        """Return what is worked out once for a day of these records. Earlier days are let go when another one is asked for."""
+        found: Found | None = self._worked_out.get((what, on))
+        if found is None:
+            self._worked_out[what, on] = found = work()
+            for key in [key for key in self._worked_out if key[0] == what and abs((key[1] - on).days) > DAYS_KEPT]:
+                self._worked_out.pop(key, None)
         return found
-
-    @cached_property
-    def _days(self) -> dict[date, Day]:
-        return {}
 
     def day(self, on: date) -> Day:
         """Return who is where on a day, worked out once."""
-        if on not in self._days:
-            if len(self._days) > 3:  # a room lives for a day or two of pages
-                self._days.clear()
-            self._days[on] = Day.of(self.records, on)
-        return self._days[on]
+        return self._once("day", on, lambda: Day.of(self.records, on))
+
+
+def sent(form: Mapping[str, tuple[str, ...]], name: str) -> str:
+    """Return a field of a form, without blanks around it; empty where it was not sent."""
+    return next(iter(form.get(name, ())), "").strip()
 
 
 @dataclass(frozen=True)
@@ -221,7 +226,7 @@ class Asked:
 
     def sent(self, name: str) -> str:
         """Return a field of the form, without blanks around it; empty where it was not sent."""
-        return next(iter(self.form.get(name, ())), "").strip()
+        return sent(self.form, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +281,7 @@ class Linked:
 
     def sent(self, name: str) -> str:
         """Return a field of the form, without blanks around it; empty where it was not sent."""
-        return next(iter(self.form.get(name, ())), "").strip()
+        return sent(self.form, name)
 
 
 @dataclass(frozen=True, slots=True)

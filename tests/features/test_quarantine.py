@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from features import sources
 from features.problems import Refused
-from features.quarantine import corrected_stem, guarded, unguarded
+from features.quarantine import corrected_stem, guarded, guarded_text, unguarded
 from features.sources.tables import Tables
 from features.tables import Column, Table
 from features.validation import Account, Checked, Reading, check, load, read_files
@@ -303,6 +303,7 @@ def test_no_cell_runs_and_every_cell_comes_back_as_it_was(cells: list[str]) -> N
 )  # fmt: skip
 def test_an_apostrophe_stands_before_what_runs_and_before_nothing_else(cell: str, written: str) -> None:
     assert through(guarded, cell) == [written]
+    assert guarded_text(cell) == written
 
 
 def test_names_of_columns_and_raw_rows_do_not_run_either(tmp_path: Path) -> None:

@@ -178,8 +178,8 @@ def test_needs_are_held_against_the_places_that_were_signed(room: Room) -> None:
     assert (device.places, device.short) == (20, device.need - 20)
     assert internet.places is None
     assert next(one for one in shown(room, "hill").needs if one.figure == "device_reached").places == 10
-    assert figures.capacity(room, TODAY).set_by == "the board"
-    assert figures.capacity(room, date(2026, 11, 12)).students == room.settings.capacity, "before it was signed, what is set"
+    assert room.agreed_capacity(TODAY).set_by == "the board"
+    assert room.agreed_capacity(date(2026, 11, 12)).students == room.settings.capacity, "before it was signed, what is set"
 
 
 def test_of_every_support_that_runs_we_cannot_tell_yet(room: Room) -> None:
