@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from benchmarks import (
+    allocate,
     calibration,
     explain,
     fairness,
@@ -19,6 +20,7 @@ from benchmarks import (
     monitor,
     pages,
     planted,
+    recommend,
     request,
     simulate,
     tabular,
@@ -28,6 +30,7 @@ from benchmarks import (
 
 #: Every benchmark by name.
 BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "allocate": allocate.run,
     "calibration": calibration.run,
     "explain": explain.run,
     "fairness": fairness.run,
@@ -35,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "monitor": monitor.run,
     "pages": pages.run,
     "planted": planted.run,
+    "recommend": recommend.run,
     "request": request.run,
     "simulate": simulate.run,
     "tabular": tabular.run,

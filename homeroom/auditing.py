@@ -1,11 +1,18 @@
-"""What is told of a model's audit: how it treats groups of students, and what proves that it does not leak."""
+"""What is told of a model's audit: how it treats groups of students, and what proves that it does not leak; and of an
+allocation's: whether groups are offered what their need says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from features.problems import NotFound
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from features.records import SchoolRecords
 
 #: What is shown of a group, by the name on the card.
 _COLUMNS: Mapping[str, str] = {
@@ -105,3 +112,70 @@ def _behaviour(audit: Mapping[str, Any]) -> list[str]:
         f"  With behaviour: recall {_figure(told['with']['recall'])}; without: {_figure(told['without']['recall'])}. "
         + (f"Behaviour finds fewer of {', '.join(less)}." if less else "No group is found less often for it."),
     ]
+
+
+# -- of an allocation -------------------------------------------------------------------------------------------------
+
+#: Offers given need beside everybody's: outside these a named person decides before anything is released.
+LOW, HIGH = 0.8, 1.25
+
+#: A group of fewer students is not told of.
+LEAST_STUDENTS = 10
+
+#: Needs are parted into so many bands, of at least so many students each.
+_BANDS, _LEAST_OF_BAND = 5, 20
+
+
+def of_allocation(records: SchoolRecords, rows: pl.DataFrame, as_of: date, most_each: int) -> list[dict[str, Any]]:
+    """Return how much each group was offered beside what its need says, the lowest first.
+
+    A student's need is the sum of the scores of what could be given at most; students are parted into bands of it, and what
+    a group's need says is what it would have been offered at the rate of everybody in the same bands (indirect
+    standardisation). ``ratio`` is what was offered over that, ``by_chances`` the same of the chances before the draw,
+    ``about`` the number of students in tens, ``outside`` whether the ratio is below :data:`LOW` or above :data:`HIGH`.
+
+    Args:
+        records: the school's records, whose groups the audit alone may read.
+        rows: an allocation's rows (``serving.allocation.ROWS``).
+        as_of: the day of the list.
+        most_each: the most supports that one student is given.
+
+    """
+    import polars as pl
+
+    from serving.figures import Facts
+    from serving.suppression import tens
+    from training.fairness import attributes
+
+    asked = rows.filter(pl.col("score").is_not_null())
+    each = asked.group_by("student_id").agg(
+        pl.min_horizontal(pl.len(), pl.lit(most_each)).cast(pl.Float64).alias("wanted"),
+        pl.col("score").top_k(most_each).sum().alias("need"),
+        pl.col("offered").sum().cast(pl.Float64).alias("got"),
+        pl.coalesce("probability", pl.col("offered").cast(pl.Float64)).sum().alias("chances"),
+    )  # fmt: skip
+    stays = Facts(records, as_of).students.select("student_id", "enrolment_id")
+    each = each.join(stays, on="student_id").sort("need", "student_id")
+    if each.is_empty():
+        return []
+    bands = max(1, min(_BANDS, each.height // _LEAST_OF_BAND))
+    band = (pl.col("need").rank("average") * bands / (pl.len() + 1)).floor()
+    each = each.with_columns(band.alias("band")).with_columns(
+        *((pl.col("wanted") * pl.col(name).sum().over("band") / pl.col("wanted").sum().over("band")).alias(f"say_{name}")
+          for name in ("got", "chances"))
+    )  # fmt: skip
+    keys = each.select("student_id", "enrolment_id", pl.lit(as_of).alias("as_of"))
+    found = []
+    for attribute in attributes(records, keys):
+        for at, group in enumerate(attribute.groups):
+            mine = each.filter(pl.Series(attribute.code == at))
+            sums = mine.select(pl.col("got", "chances", "say_got", "say_chances").sum()).row(0, named=True)
+            if mine.height < LEAST_STUDENTS or sums["say_got"] <= 0:
+                continue
+            ratio = sums["got"] / sums["say_got"]
+            found.append({
+                "attribute": attribute.name, "group": group, "about": tens(mine.height), "ratio": round(ratio, 3),
+                "by_chances": round(sums["chances"] / sums["say_chances"], 3) if sums["say_chances"] > 0 else None,
+                "outside": not LOW <= ratio <= HIGH,
+            })  # fmt: skip
+    return sorted(found, key=lambda one: (one["ratio"], one["attribute"], one["group"]))

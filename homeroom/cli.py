@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from homeroom import agreeing, flat, monitoring, people, promoting, responses, rights
+from homeroom import agreeing, allocating, flat, monitoring, people, promoting, responses, rights
 from homeroom.flat import FLAT
 from homeroom.responses import RESPONSES
 
@@ -683,6 +683,7 @@ def _score_by_rule(
 ) -> None:
     """Write the published rule's list, where there are no outcomes yet that a model could learn from."""
     from features.problems import NotFound
+    from serving.offers import Help
     from serving.rules import BY, rule_list
     from training.abilities import abilities
     from training.run import Training
@@ -691,7 +692,8 @@ def _score_by_rule(
     if any(one.ready for ability in found for one in ability.targets):
         raise NotFound("No model is promoted. Train one with `homeroom train`, then `homeroom promote TARGET VERSION`.")
     with say.progress("the published rule") as step:
-        listed = rule_list(records, as_of, told, step, rights.withheld(settings))
+        help_ = Help.of(_store(settings).folder, as_of, records)
+        listed = rule_list(records, as_of, told, step, rights.withheld(settings), help_)
     listed.write(out)
     say.lines(
         "No model is promoted, and there are too few outcomes to learn from: this is the published list of attendance,",
@@ -958,6 +960,46 @@ def goals(settings: Settings, say: Say) -> None:
 def agree(settings: Settings, say: Say, kind: Kind, file: Path | None, login: str, reason: str) -> None:
     """Sign a file (default: KIND.toml in the state folder) as what is agreed on from now."""
     agreeing.agree(settings, say, kind, file, login, reason)
+
+
+_SEED = click.option("--seed", type=click.IntRange(min=0), help="Of the lottery (default: one of its own for these needs).")
+
+
+@command(
+    click.option("--capacity", "file", type=click.Path(path_type=Path), required=True, metavar="C.toml",
+                 help="The places and hours that there are; docs/allocation.md."),
+    click.option("--as-of", "as_of", callback=_date, metavar="DATE", help="The day of the list (default: the newest)."),
+    click.option("--out", type=click.Path(path_type=Path), help="The Parquet file to write, beside the one that is kept."),
+    _SEED,
+    click.option("--released-by", default="", metavar="NAME", help="Who answers for a release that the audit holds."),
+    click.option("--reason", default="", help="Why it may be released so."),
+)
+def allocate(
+    settings: Settings, say: Say, file: Path, as_of: date | None, out: Path | None, seed: int | None, released_by: str,
+    reason: str,
+) -> None:  # fmt: skip
+    """Offer the places that there are to everybody on the newest list, by need alone; ties are drawn, and the draw is kept."""
+    allocating.allocate(settings, say, _store(settings), file, as_of, out, seed, released_by, reason, rights.cases(settings))
+
+
+@command(
+    click.option("--hotspots", type=click.IntRange(min=0), required=True, help="How many there are to lend."),
+    click.option("--devices", type=click.IntRange(min=0), help="How many there are to lend (default: not asked about)."),
+    click.option("--as-of", "as_of", callback=_date, metavar="DATE", help="The day (default: that of the newest list)."),
+    click.option("--out", type=click.Path(path_type=Path),
+                 help="The list for those who hand out: .csv or .parquet. It names every student with a need."),
+    _SEED,
+    click.option("--site-share", type=click.FloatRange(0, 1), default=0.4, show_default=True,
+                 help="From which share of a school without internet an option for the place comes first."),
+)
+def access(
+    settings: Settings, say: Say, hotspots: int, devices: int | None, as_of: date | None, out: Path | None, seed: int | None,
+    site_share: float,
+) -> None:  # fmt: skip
+    """Tell who has internet and a device at home, lend what there is by need alone, and say what stays unmet."""
+    latest = _store(settings).latest()
+    on = as_of or (latest.as_of if latest else promoting.today())
+    allocating.access(settings, say, _store(settings), hotspots, devices, on, out, seed, site_share, rights.cases(settings))
 
 
 @command(

@@ -11,10 +11,12 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from serving import wording
+from serving import offers, whatif, wording
 from serving.listed import Listed
+from serving.needs import CONCERNED
 from serving.scoring import WITHHELD, Risk
 
 if TYPE_CHECKING:
@@ -74,7 +76,8 @@ def pseudonym(student_id: str, secret: bytes) -> str:
 
 def answer(
     student: Student, as_of: date, risks: Sequence[Risk], skills: Mapping[str, str], audience: str, secret: bytes,
-    skills_asked: bool = False,
+    skills_asked: bool = False, around: offers.Around | None = None,
+    what_ifs: Mapping[whatif.Key, whatif.WhatIf] = MappingProxyType({}),
 ) -> dict[str, Any]:  # fmt: skip
     """Return one student's score for an audience.
 
@@ -86,6 +89,8 @@ def answer(
         audience: see :data:`AUDIENCES`.
         secret: the tenant's secret for pseudonyms.
         skills_asked: a model of skills is in use, so that silence on skills has to be explained.
+        around: the help that there is, and the student's circumstances; without it the only help is the talk.
+        what_ifs: what scores would be were something another, for those who see numbers.
 
     """
     scientist = audience == "scientist"
@@ -98,9 +103,9 @@ def answer(
         "student_id": pseudonym(student.student_id, secret) if scientist else student.student_id,
         "as_of": as_of.isoformat(),
         "decision_support_only": True,
-        "risks": [_risk(risk, called, audience, secret) for risk in plain],
-        "gaps": [_gap(risk, called, audience, skills) for risk in gaps],
-        "recommendations": _recommendations(risks, called),
+        "risks": [_risk(risk, called, audience, secret) | _what_if(risk, audience, what_ifs) for risk in plain],
+        "gaps": [_gap(risk, called, audience, skills, around) for risk in gaps],
+        "recommendations": _recommendations(student, risks, called, as_of, audience, around),
         "model": versions,
     }
     if skills_asked and not gaps:
@@ -131,7 +136,14 @@ def _risk(risk: Risk, called: str, audience: str, secret: bytes) -> dict[str, An
     return found | _numbers(risk, audience) | {"per_100": wording.certainty(risk)} | _words(risk, called, audience)
 
 
-def _gap(risk: Risk, called: str, audience: str, skills: Mapping[str, str]) -> dict[str, Any]:
+def _what_if(risk: Risk, audience: str, what_ifs: Mapping[whatif.Key, whatif.WhatIf]) -> dict[str, Any]:
+    told = what_ifs.get(whatif.key(risk)) if audience in WITH_NUMBERS else None
+    return {} if told is None else {"what_if": [{"text": told.text, "probability": told.probability, "band": told.band}]}
+
+
+def _gap(
+    risk: Risk, called: str, audience: str, skills: Mapping[str, str], around: offers.Around | None
+) -> dict[str, Any]:  # fmt: skip
     found: dict[str, Any] = {
         "skill_id": risk.skill_id,
         "statement": skills.get(str(risk.skill_id), ""),
@@ -144,10 +156,9 @@ def _gap(risk: Risk, called: str, audience: str, skills: Mapping[str, str]) -> d
     if audience in WITH_NUMBERS:
         assert risk.expected_interval is not None
         found |= {"expected": risk.expected, "interval": list(risk.expected_interval)}
-    # Which skills this one waits for is not recorded, so neither is said.
-    return (
-        found | {"per_100": wording.certainty(risk), "ready_to_learn": None, "blocked_by": []} | _words(risk, called, audience)
-    )
+    ready, blocked_by, pairs = (None, (), ()) if around is None else around.gap(risk.student_id, str(risk.skill_id))
+    found |= {"per_100": wording.certainty(risk), "ready_to_learn": ready, "blocked_by": list(blocked_by)}
+    return found | {"resources": offers.listed(pairs, audience)} | _words(risk, called, audience)
 
 
 def _numbers(risk: Risk, audience: str) -> dict[str, Any]:
@@ -175,13 +186,18 @@ def plain_reason(reason: wording.Reason, audience: str) -> dict[str, Any]:
     return found
 
 
-def _recommendations(risks: Sequence[Risk], called: str) -> list[dict[str, Any]]:
-    """Return the first step that always comes first: to ask. Which help fits is for people, and for what they hear."""
-    concerned = [risk for risk in risks if risk.band in ("check_in_suggested", "keep_an_eye")]
+def _recommendations(
+    student: Student, risks: Sequence[Risk], called: str, as_of: date, audience: str, around: offers.Around | None
+) -> list[dict[str, Any]]:
+    """Return what could be done, at most three things: to ask first, and before it the plan team where there is one."""
+    concerned = [risk for risk in risks if risk.band in CONCERNED]
     if not concerned:
         return []
     concepts = list(dict.fromkeys(reason.concept for risk in concerned for reason in wording.reasons(risk, called)))
-    return [first_step(concepts, called)]
+    first = first_step(concepts, called)
+    if around is None:
+        return [first]
+    return offers.plain(around.considered(student.student_id, concerned, as_of), audience, first)
 
 
 def first_step(concepts: Sequence[str], called: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from features.pipeline import FeatureTable, class_norms, joined, placed
 from features.problems import NotFound
 from features.records import SchoolRecords, digest_of
 from features.tables import Grain
-from serving import lists, missing, previous, wording
+from serving import lists, missing, offers, previous, wording
 from serving.answers import Student, prediction_id
 from serving.monitor import Monitoring
 from serving.scoring import Risk, Scoring, feature_tables, score
@@ -34,16 +34,17 @@ _REASONS = pl.List(pl.Struct({"concept": pl.String, "feature": pl.String, "value
                               "text": pl.String}))  # fmt: skip
 
 #: Changes when parts are written in another way, so that a run never takes up parts of another release.
-FORMAT = 4
+FORMAT = 5
 
-#: The columns of a scored list. ``correction`` names the accepted correction after which a row was made anew.
+#: The columns of a scored list. ``correction`` names the accepted correction after which a row was made anew;
+#: ``recommendations`` are of the student and not of the row, and only rows in whose band help is looked for have any.
 SCHEMA: Mapping[str, Any] = {
     "prediction_id": pl.String, "student_id": pl.String, "target": pl.String, "enrolment_id": pl.String,
     "section_id": pl.String, "skill_id": pl.String, "as_of": pl.Date, "status": pl.String, "status_reason": pl.String,
     "band": pl.String, "probability": pl.Float64, "interval_low": pl.Float64, "interval_high": pl.Float64,
     "expected": pl.Float64, "expected_low": pl.Float64, "expected_high": pl.Float64, "per_100": pl.String,
     "reasons": _REASONS, "strengths": _REASONS, "unknowns": pl.List(pl.String), "model_version": pl.String,
-    "norms": pl.String, "raw": pl.Float64, "correction": pl.String,
+    "norms": pl.String, "raw": pl.Float64, "correction": pl.String, "recommendations": offers.RECOMMENDATIONS,
 }  # fmt: skip
 
 
@@ -89,7 +90,8 @@ def run(
 
     Raises:
         NotFound: there are no models, or nobody is enrolled on the date.
-        Refused: what models read is newly missing (see :mod:`serving.missing`), or scoring is stopped everywhere.
+        Refused: what models read is newly missing (see :mod:`serving.missing`), scoring is stopped everywhere, or the
+            district's own catalogue of help or library is wrong.
 
     """
     settings, monitoring = settings or Scoring(), monitoring or Monitoring()
@@ -102,6 +104,7 @@ def run(
         raise NotFound(f"Nobody is enrolled on {as_of}, as far as was known on that day.")
     versions = {model.target.name: model.version for model in models}
     definitions = {model.target.name: definitions_of(model) for model in models}
+    help_ = offers.Help.of(store.folder, as_of, records)  # before hours of work: a catalogue that is wrong is refused at once
     token = digest_of(FORMAT, records.digest, records.tenant, records.buckets, as_of, settings, sorted(versions.items()),
                       sorted(definitions.items()), withheld.digest)  # fmt: skip
     folder = store.folder / "snapshots" / f"{as_of}-{token}"
@@ -109,8 +112,7 @@ def run(
     through = records.data_through(as_of)
 
     # First everything that needs no class, by bucket; then the classes' norms; then places, scores and words.
-    steps = records.buckets * (1 + len(models))
-    found, done = 0, 0
+    steps, found, done = records.buckets * (1 + len(models)), 0, 0
     for number in range(records.buckets):
         paths = {model.target.name: folder / f"base-{model.target.name}-{number:04d}.parquet" for model in models}
         if all(path.exists() for path in paths.values()):
@@ -141,7 +143,9 @@ def run(
             progress(f"scores: {target.name}", done, steps)
     whole = _with_silent(parts, records, when, models, withheld, secret)
     # Last, so that parts depend on nothing that another run may have written since.
-    whole = previous.kept_on(whole, models, previous.listed_before(store, as_of))
+    whole = previous.kept_on(whole, models, previous.listed_before(store, as_of)).pipe(
+        offers.with_recommendations, records, as_of, help_
+    )
     write_whole(whole, out)
     scored = folder / "scored.parquet"
     write_whole(whole, scored)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -24,8 +24,8 @@ from features.pipeline import FeatureTable
 from features.problems import NotFound, Problem, Refused
 from features.standard import STANDARD
 from features.tables import Grain
-from serving import flat, requests
-from serving.answers import Student, answer, version_in
+from serving import flat, offers, requests, whatif
+from serving.answers import WITH_NUMBERS, Student, answer, version_in
 from serving.assessed import Assessment
 from serving.batch import definitions_of
 from serving.cases.database import Database, open_database
@@ -55,8 +55,8 @@ LOOK_EVERY = 5.0
 class Shelf:
     """What a tenant's requests are worked on with: models, the school's tables, norms, and the newest scoring.
 
-    ``flat`` holds the models of flat files by the name of their outcome. ``withheld`` is who is not scored, looked at anew
-    every few seconds.
+    ``flat`` holds the models of flat files by the name of their outcome, ``help`` the help that there is. ``withheld`` is who
+    is not scored, looked at anew every few seconds.
     """
 
     models: tuple[TrainedModel, ...]
@@ -66,6 +66,7 @@ class Shelf:
     latest: Latest | None
     secret: bytes
     state: object
+    help: offers.Help
     withheld: Withheld = NOBODY
 
     @property
@@ -137,8 +138,12 @@ class Desk:
         asked = requests.read(body, tenant, shelf.reference)
         lap("parse")
         found: dict[str, tuple[Student, list[Risk]]] = {}
+        around: dict[str, offers.Around] = {}
+        what_ifs: dict[whatif.Key, whatif.WhatIf] = {}
         for students, records in asked.groups:
             found |= {student.student_id: (student, []) for student in students}
+            mine = offers.Around.of(shelf.help, records, [one.student_id for one in students], asked.as_of, shelf.asks_skills)
+            around |= dict.fromkeys((student.student_id for student in students), mine)
             units, gone = enrolled(records, pl.DataFrame({"as_of": [asked.as_of]})), None
             if shelf.withheld:
                 units, gone = shelf.withheld.apart(units, records)
@@ -149,13 +154,16 @@ class Desk:
             for risk in shelf.withheld.risks(gone, shelf.models) if gone else ():
                 found[risk.student_id][1].append(risk)
             for model in shelf.models if tables else ():
-                for risk in score(tables[model.target.name], model, asked.data_through, self._scoring):
-                    student, risks = found[risk.student_id]
-                    risks.append(held(risk, student.listed))
+                table = tables[model.target.name]
+                scored = [held(risk, found[risk.student_id][0].listed)
+                          for risk in score(table, model, asked.data_through, self._scoring)]  # fmt: skip
+                for risk in scored:
+                    found[risk.student_id][1].append(risk)
+                what_ifs |= whatif.where_it_matters(scored, table, self._scoring) if audience in WITH_NUMBERS else {}
             lap("score and explain")
         answers = [
-            answer(student, asked.as_of, risks, asked.skills, audience, shelf.secret, shelf.asks_skills)
-            for student, risks in found.values()
+            answer(student, asked.as_of, risks, asked.skills, audience, shelf.secret, shelf.asks_skills, around[who], what_ifs)
+            for who, (student, risks) in found.items()
         ]
         lap("words")
         return {"as_of": asked.as_of.isoformat(), "scores": answers}, times
@@ -173,6 +181,7 @@ class Desk:
         store = Store.of(self._home, tenant)
         found: dict[str, list[Risk]] = {student: [] for student in student_ids}
         before = by_student(listed_before(store, shelf.latest.as_of, student_ids))
+        what_ifs: dict[whatif.Key, whatif.WhatIf] = {}
         for model in shelf.models:
             name = model.target.name
             if name not in shelf.latest.snapshots:
@@ -188,8 +197,11 @@ class Desk:
             catalog = model.catalog.at(model.target.unit)
             norms = shelf.norms.get(model.target.unit, Norms.none())
             table = FeatureTable.of(rows, catalog, model.target.unit, norms)
-            for risk in score(table, model, shelf.latest.data_through, self._scoring):
-                found[risk.student_id].append(held(risk, before.get(risk.student_id, ())))
+            scored = [held(risk, before.get(risk.student_id, ()))
+                      for risk in score(table, model, shelf.latest.data_through, self._scoring)]  # fmt: skip
+            for risk in scored:
+                found[risk.student_id].append(risk)
+            what_ifs |= whatif.where_it_matters(scored, table, self._scoring) if audience in WITH_NUMBERS else {}
         self._silent(store, shelf, found)
         unknown = [student for student, risks in found.items() if not risks]
         if unknown:
@@ -203,11 +215,22 @@ class Desk:
                 ]
             )  # fmt: skip
         skills = shelf.reference.statements
+        around = self._around(store, shelf, student_ids, shelf.latest.as_of)
         answers = [
-            answer(Student(who), max(risk.as_of for risk in risks), risks, skills, audience, shelf.secret, shelf.asks_skills)
+            answer(Student(who), max(risk.as_of for risk in risks), risks, skills, audience, shelf.secret, shelf.asks_skills,
+                   around, what_ifs)
             for who, risks in found.items()
-        ]
+        ]  # fmt: skip
         return {"as_of": shelf.latest.as_of.isoformat(), "scores": answers}
+
+    @staticmethod
+    def _around(store: Store, shelf: Shelf, student_ids: Sequence[str], as_of: date) -> offers.Around:
+        """Return what is around stored students; where the records are gone, nothing is known of their circumstances."""
+        try:
+            records = store.records()
+        except NotFound:
+            return offers.Around(shelf.help)
+        return offers.Around.of(shelf.help, records, student_ids, as_of, shelf.asks_skills)
 
     def _silent(self, store: Store, shelf: Shelf, found: Mapping[str, list[Risk]]) -> None:
         """Add what the newest list says of students who were withheld when it was made: they have no snapshot."""
@@ -310,7 +333,8 @@ class Desk:
         """Return what a shelf depends on, cheap to look at: versions in use, and the newest scoring."""
         registry, latest = self._registry(tenant), Store.of(self._home, tenant).latest()
         versions = tuple((target, registry.champion(target)) for target in TARGETS)
-        return versions, registry.flat(), latest.token if latest else None
+        own = offers.stamp(Store.of(self._home, tenant).folder)
+        return versions, registry.flat(), latest.token if latest else None, own
 
     def _load(self, tenant: str) -> Shelf:
         state, registry, store = self._state(tenant), self._registry(tenant), Store.of(self._home, tenant)
@@ -318,7 +342,8 @@ class Desk:
         learned = {name: registry.load_flat(name) for name in registry.flat()}
         latest = store.latest()
         norms = store.norms(latest) if latest else {}
-        return Shelf(tuple(models), learned, requests.School(store.reference()), norms, latest, store.secret(), state,
+        help_ = offers.Help.of(store.folder, latest.as_of if latest else None)
+        return Shelf(tuple(models), learned, requests.School(store.reference()), norms, latest, store.secret(), state, help_,
                      self._withheld(tenant, store))  # fmt: skip
 
     @property

@@ -18,7 +18,7 @@ import polars as pl
 from features.cohort import enrolled
 from features.records import SchoolRecords, digest_of
 from features.tables import TABLES
-from serving import previous
+from serving import offers, previous
 from serving.batch import definitions_of, scored_rows, write_whole
 from serving.cases.database import Database
 from serving.cases.families import Correction, Restriction
@@ -79,6 +79,7 @@ def rescore(
     ]  # fmt: skip
     parts.append(scored_rows(withheld.risks(gone, models), None, store.secret(), correction))
     anew = previous.kept_on(pl.concat(parts), models, previous.listed_before(store, latest.as_of, list(student_ids)))
+    anew = offers.with_recommendations(anew, records, as_of, offers.Help.of(store.folder, as_of, records))
     others = before.filter(
         ~(pl.col("student_id").is_in(list(student_ids)) & pl.col("target").is_in([model.target.name for model in models]))
     )

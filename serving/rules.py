@@ -29,6 +29,7 @@ from features.pipeline import FeatureTable, build
 from features.problems import NotFound, Problem, Refused
 from features.quarantine import guarded
 from features.records import Cohort, SchoolRecords
+from serving import offers
 from serving.answers import Student
 from serving.batch import SCHEMA
 from serving.scoring import Scoring
@@ -94,6 +95,7 @@ def rule_list(
     settings: Scoring | None = None,
     progress: Progress = lambda _step, _done, _of: None,
     withheld: Withheld = NOBODY,
+    help_: offers.Help | None = None,
 ) -> RuleList:
     """Return the list of everybody enrolled on a date, those with most indicators met first.
 
@@ -105,6 +107,7 @@ def rule_list(
         settings: how old the newest record may be: where it is older, nothing is said.
         progress: called with a step, how many buckets are done, and of how many.
         withheld: of whom nothing is said by the database; of whom nothing is by the records themselves is found in these.
+        help_: the help that there is; without it nothing is recommended.
 
     Raises:
         Refused: the tables sent give none of the three indicators, or scoring is stopped everywhere.
@@ -138,6 +141,8 @@ def rule_list(
     if not parts:
         raise NotFound(f"Nobody is enrolled on {as_of}, as far as was known on that day.")
     frame = _sorted(pl.concat(parts))
+    if help_ is not None:
+        frame = offers.with_recommendations(frame, records, as_of, help_)
     counts = {band: int(rows) for band, rows in frame.group_by("band").len().sort("band").iter_rows()}
     known = {indicator.name for indicator in indicators}
     wanting = tuple(f"{one.name}: {_send(records, one)}" for one in INDICATORS if one.name not in known)
@@ -225,6 +230,7 @@ def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the list as a spreadsheet takes it: sentences in one cell, and no cell that it would run."""
-    facts = [pl.col(name).list.eval(pl.element().struct.field("text")).list.join(" ") for name in ("reasons", "strengths")]
+    facts = [pl.col(name).list.eval(pl.element().struct.field("text")).list.join(" ")
+             for name in ("reasons", "strengths", "recommendations")]  # fmt: skip
     flat = frame.with_columns(*facts, pl.col("unknowns").list.join(" "), pl.col("indicators").list.join(" "))
     return flat.with_columns(guarded(pl.col(name)).alias(name) for name, kind in flat.schema.items() if kind == pl.String)

@@ -86,11 +86,14 @@ ACCOMMODATIONS: tuple[tuple[str, str, str], ...] = (
 GOALS = ("I want to be sure of this before the next test", "I want to practise this twice a week", "I want to explain this to "
          "somebody else", "I want to hand in two pieces of work on this", "I want to stop guessing at this")  # fmt: skip
 
-#: Forms of resources: form, minutes, usable without internet, what makes it usable for everybody, language.
-RESOURCES: tuple[tuple[str, int, bool, str, str], ...] = (
-    ("worksheet", 20, True, "large print", "en"),
-    ("film", 12, False, "captions", "en"),
-    ("exercise", 15, False, "keyboard only", "en"),
-    ("text", 25, True, "read aloud", "es"),
-    ("game", 30, True, "colour-blind safe", "en"),
+#: Forms of resources: form, minutes, usable without internet, what makes it usable for everybody, language, and whether it
+#: teaches or checks. All are of our own making and nobody else's (CC0 1.0).
+RESOURCES: tuple[tuple[str, int, bool, str, str, str], ...] = (
+    ("worksheet", 20, True, "large print", "en", "teaches"),
+    ("film", 12, False, "captions", "en", "teaches"),
+    ("game", 30, True, "colour-blind safe", "en", "teaches"),
+    ("text", 25, True, "read aloud", "es", "teaches"),
+    ("exercise", 15, False, "keyboard only", "en", "assesses"),
+    ("check", 10, True, "large print", "en", "assesses"),
+    ("check", 10, True, "read aloud", "es", "assesses"),
 )

@@ -21,16 +21,18 @@ import numpy as np
 from features.problems import Problem, Refused
 from features.tables import TABLES
 from homeroom.simulate import days, folk, layout, schools, truth, work
-from homeroom.simulate.days import Names
+from homeroom.simulate.days import Missed, Names
 from homeroom.simulate.layout import Draws
 from homeroom.simulate.oneroster import BUNDLE
 from homeroom.simulate.parts import Rows
-from homeroom.simulate.seasons import State, begin, end
+from homeroom.simulate.seasons import Season, State, begin, end
 from homeroom.simulate.students import draw
+from homeroom.simulate.work import Marked
 from homeroom.simulate.world import World
 from homeroom.simulate.years import number, of_world
 
 Progress = Callable[[str, int, int], None]
+Told = Callable[[int, Season, Missed, Marked, Names], None]
 
 #: Raised by whoever changes what is made of the same seed and world.
 FORMAT = 3
@@ -65,6 +67,7 @@ def simulate(
     world: World | None = None,
     workers: int | None = None,
     progress: Progress = lambda _step, _done, _of: None,
+    told: Told = lambda _zone, _season, _lost, _marked, _names: None,
 ) -> District:
     """Make a district and write it to ``out``: a folder of canonical tables in parts, and its truth.
 
@@ -75,6 +78,7 @@ def simulate(
         world: what is true; the default world by default.
         workers: zones made at once; by default as many as there are cores, up to four.
         progress: called with a step, how many zones are done, and of how many.
+        told: called with a zone's number and each of its school years once it is over, for what is to be run again on it.
 
     Raises:
         Refused: too few students, or ``out`` holds something that was not made here.
@@ -89,7 +93,7 @@ def simulate(
         counts: dict[str, int] = {}
         # Threads: nearly all of the time is spent in numpy and in writing Parquet, which let each other work.
         with ThreadPoolExecutor(workers or min(len(zones), os.cpu_count() or 1, MOST_AT_ONCE)) as pool:
-            waiting = [pool.submit(_zone, world, seed, students, at, size, len(zones), building) for at, size in zones]
+            waiting = [pool.submit(_zone, world, seed, students, at, size, len(zones), building, told) for at, size in zones]
             try:
                 for done, one in enumerate(as_completed(waiting)):
                     for name, rows in one.result().items():
@@ -145,7 +149,8 @@ def _ours(out: Path) -> bool:
     return not names or (made.get("made_by") == MADE_BY and names <= {*TABLES, truth.FOLDER, MANIFEST, BUNDLE})
 
 
-def _zone(world: World, seed: int, all_students: int, at: int, size: int, zones: int, folder: Path) -> dict[str, int]:
+def _zone(world: World, seed: int, all_students: int, at: int, size: int, zones: int, folder: Path,
+          told: Told = lambda _zone, _season, _lost, _marked, _names: None) -> dict[str, int]:  # fmt: skip
     """Make one zone and write its part of every table; return the number of rows of each."""
     draws, rows = Draws(seed, at), Rows()
     years = of_world(world.years)
@@ -184,6 +189,7 @@ def _zone(world: World, seed: int, all_students: int, at: int, size: int, zones:
         folk.helped(world, season, givers, staff, names, rows, draws, through)
         folk.plans_to_learn(season, state, names, rows, draws, through)
         truth.of_season(world, season, lost, marked, seated.section, names, rows, watched)
+        told(at, season, lost, marked, names)
     everybody = np.flatnonzero(come)
     folk.families(world, students, everybody, names, rows, draws, at)
     schools.caseload_rows(place, students, season, come, staff, givers, rows)

@@ -102,12 +102,16 @@ def _districts(world: World, zones: int) -> list[str]:
 
 
 def _resources(rows: Rows) -> None:
-    """Write down things to learn from: one for each skill of the first grades of each school, in turning forms."""
-    made = [(at, people.RESOURCES[(at + turn) % len(people.RESOURCES)]) for at, skill in enumerate(SKILLS)
-            for turn in range(2 if skill.subject == 1 else 1) if skill.grade in {6, 7, 8, 9}]  # fmt: skip
+    """Write down things to learn from, all of our own making (CC0 1.0): of each form one for each skill, a film or a game.
+
+    Those in Spanish are of English and mathematics alone, so that not everything is there for everybody.
+    """
+    made = [(at, form) for at, skill in enumerate(SKILLS) for form in people.RESOURCES
+            if form[0] != ("film", "game")[at % 2] and (form[4] == "en" or skill.subject < 2)]  # fmt: skip
     every = np.arange(len(made))
     keys = [f"R{at + 1:03d}" for at in every.tolist()]
     skills = [skill for skill, _ in made]
+    relations = ("teaches", "assesses")
     rows.add("resources", {
         "resource_id": Text(every, keys),
         "title": Text(every, [f"{SKILLS[skill].statement}: {form[0]}" for skill, form in made]),
@@ -119,11 +123,10 @@ def _resources(rows: Rows) -> None:
         "accessible": Text(every, [form[3] for _, form in made]),
         "level": np.array([SKILLS[skill].grade for skill in skills]),
     })  # fmt: skip
-    relation = np.where(np.array([form[0] == "exercise" for _, form in made]), 1, 0)
     rows.add("resource_skills", {
         "resource_id": Text(every, keys),
         "skill_id": Text(np.array(skills), [skill.key for skill in SKILLS]),
-        "relation": Text(relation, ("teaches", "assesses")),
+        "relation": Text(np.array([relations.index(form[5]) for _, form in made]), relations),
     })  # fmt: skip
 
 

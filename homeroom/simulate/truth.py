@@ -166,27 +166,37 @@ def _courses(world: World, season: Season, marked: Marked, section: Whole, names
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """Probability and outcome of each target by student, under one way that the year could have gone."""
+class Seen:
+    """What came of a year by student, had it gone one way: probability and outcome by target, days missed and core marks.
+
+    ``expected_days`` and ``expected_failed`` (core marks below passing, of four courses in four periods) were to be
+    expected; ``days`` and ``mark`` (the mean core mark, none where there is none) it came to on the luck of the year.
+    """
 
     probability: Real
     outcome: Yes
+    expected_days: Real
+    days: Real
+    expected_failed: Real
+    mark: Real
 
 
 def _supports(world: World, season: Season, lost: Missed, marked: Marked, names: Names, rows: Rows, watched: Yes) -> None:
     """Run the year again without any support, and with each alone, on the same luck."""
     kept = np.flatnonzero(watched[season.who] & ~season.no_show)
     # Only of whom the truth is kept is anything run again: it would cost more than the year itself.
-    season, marked = _only(season, kept), _only(marked, kept)
-    lost = _only(lost, kept)
-    luck = _luck(world, season, lost, marked)
-    without = _seen(world, season, causes.course(world, season.before, {}), marked, luck)
+    season, marked = only(season, kept), only(marked, kept)
+    lost = only(lost, kept)
+    luck = luck_of(world, season, lost, marked)
+    without = seen_with(world, season, causes.course(world, season.before, {}), marked, luck)
     entered_in = np.where(season.counts.any(axis=1), season.counts.argmax(axis=1), 0)
     for at, (name, told) in enumerate(world.supports.items()):
         got = season.given[name]
         # Who did not get it is asked from the first round at which they could have.
         begins = np.where(got.begins < NEVER, got.begins, np.maximum(ROUNDS[0], entered_in))
-        with_ = _seen(world, season, causes.course(world, season.before, causes.given(told, begins, got.sizes)), marked, luck)
+        with_ = seen_with(
+            world, season, causes.course(world, season.before, causes.given(told, begins, got.sizes)), marked, luck
+        )
         for target in range(len(TARGETS)):
             rows.add("truth/supports", {
                 "student_id": Text(season.who, names.students),
@@ -202,7 +212,7 @@ def _supports(world: World, season: Season, lost: Missed, marked: Marked, names:
             })  # fmt: skip
 
 
-def _only[Holder](holder: Holder, kept: Whole) -> Holder:
+def only[Holder](holder: Holder, kept: Whole) -> Holder:
     """Return a holder of arrays by student with those of some students only."""
     found: dict[str, Any] = {}
     for one in dataclasses.fields(holder):  # type: ignore[arg-type]
@@ -210,14 +220,14 @@ def _only[Holder](holder: Holder, kept: Whole) -> Holder:
         if isinstance(value, np.ndarray):
             found[one.name] = value[kept]
         elif isinstance(value, Before | Course):
-            found[one.name] = _only(value, kept)
+            found[one.name] = only(value, kept)
         elif isinstance(value, Mapping):
-            found[one.name] = {name: _only(inner, kept) for name, inner in value.items()}
+            found[one.name] = {name: only(inner, kept) for name, inner in value.items()}
     return dataclasses.replace(holder, **found)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True, eq=False)
-class _Luck:
+class Luck:
     """What chance added to what was expected, in standard deviations: of days missed, and of each core mark.
 
     ``days``: those that can be missed, by student and month; ``total``: all that count, by student.
@@ -229,16 +239,18 @@ class _Luck:
     marks: Real
 
 
-def _luck(world: World, season: Season, lost: Missed, marked: Marked) -> _Luck:
+def luck_of(world: World, season: Season, lost: Missed, marked: Marked) -> Luck:
+    """Return what chance added in a year that is over."""
     days = _days(season).astype(np.float32)
     mean, spread = causes.expected_absence(world, season.course.absence, days)
     marks, sizes = _core_marks(world, season, season.course, marked)
     core = marked.marks[:, :CORE]
     total = np.maximum(season.present.sum(axis=1), 1).astype(np.float32)
-    return _Luck(days, total, (lost.share.sum(axis=1) - mean) / np.sqrt(spread), (core - marks) / sizes)
+    return Luck(days, total, (lost.share.sum(axis=1) - mean) / np.sqrt(spread), (core - marks) / sizes)
 
 
-def _seen(world: World, season: Season, course: Course, marked: Marked, luck: _Luck) -> _Seen:
+def seen_with(world: World, season: Season, course: Course, marked: Marked, luck: Luck) -> Seen:
+    """Return what would have come of a year had it gone like ``course``, on the same luck."""
     probability = np.empty((len(season), len(TARGETS)), np.float32)
     outcome = np.empty(probability.shape, bool)
     risk = np.where(season.counts, causes.hazard(course.leaving), 0)
@@ -246,13 +258,16 @@ def _seen(world: World, season: Season, course: Course, marked: Marked, luck: _L
     outcome[:, 0] = _left_in(season, course) < NEVER
     mean, spread = causes.expected_absence(world, course.absence, luck.days)
     probability[:, 1] = 1 - causes.below(CHRONIC, mean / luck.total, np.sqrt(spread) / luck.total)
-    outcome[:, 1] = mean + luck.absence * np.sqrt(spread) >= CHRONIC * luck.total
+    days = mean + luck.absence * np.sqrt(spread)
+    outcome[:, 1] = days >= CHRONIC * luck.total
     marks, sizes = _core_marks(world, season, course, marked)
     fails = np.where(marked.decided[:, :CORE], causes.below(world.coursework.pass_mark, marks, sizes), 0)
     probability[:, 2] = 1 - np.prod(1 - fails, axis=(1, 2))
-    failed = (marks + luck.marks * sizes < world.coursework.pass_mark - 1e-6) & marked.decided[:, :CORE]
-    outcome[:, 2] = failed.any(axis=(1, 2))
-    return _Seen(probability, outcome)
+    decided, came = marked.decided[:, :CORE], marks + luck.marks * sizes
+    outcome[:, 2] = ((came < world.coursework.pass_mark - 1e-6) & decided).any(axis=(1, 2))
+    count = decided.sum(axis=(1, 2))
+    mark = np.where(count > 0, np.where(decided, came, 0).sum(axis=(1, 2)) / np.maximum(count, 1), np.nan)
+    return Seen(probability, outcome, mean, days, fails.sum(axis=(1, 2)), mark)
 
 
 def _core_marks(world: World, season: Season, course: Course, marked: Marked) -> tuple[Real, Real]:

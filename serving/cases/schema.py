@@ -17,6 +17,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -596,4 +597,37 @@ AGREEMENT_HEADS = Table(
     Column("tenant_id", String(64), ForeignKey("tenant.id"), primary_key=True),
     Column("number", BigInteger, nullable=False),
     Column("digest", String(64), nullable=False),
+)
+
+# -- offers of support (serving.cases.offers) -------------------------------------------------------------------------
+
+#: Everybody among whom places of a support were given out, whether or not one was offered, with the probability recorded
+#: before it was. Who gave it out is no foreign key: an account may be erased, what was done for a student stays.
+OFFERS = Table(
+    "support_offer",
+    METADATA,
+    Column("id", String(12), primary_key=True),
+    *_of_student(),
+    Column("intervention_id", String(200), nullable=False),
+    Column("draw", String(100), nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("probability", Float, nullable=True),  # null where nobody drew: a person decided, or hours did
+    Column("offered", Boolean, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("account_id", String(12), nullable=False),  # empty: on the command line
+    Column("answer", String(20), nullable=True),
+    Column("answered_at", Moment, nullable=True),
+    Column("answered_by", String(12), nullable=True),
+    Column("planned_minutes", Integer, nullable=True),
+    Column("delivered_minutes", Integer, nullable=True),
+    Column("delivered_at", Moment, nullable=True),
+    Column("delivered_by", String(12), nullable=True),
+    Column("outcome", Float, nullable=True),
+    Column("outcome_unit", String(40), nullable=True),
+    Column("outcome_on", Date, nullable=True),
+    UniqueConstraint("tenant_id", "draw", "intervention_id", "student_id"),
+    CheckConstraint("probability IS NULL OR (probability >= 0 AND probability <= 1)", name="ck_support_offer_probability"),
+    CheckConstraint("answer IS NULL OR offered", name="ck_support_offer_answer"),
+    Index("ix_support_offer_student_id", "tenant_id", "student_id"),
+    Index("ix_support_offer_intervention_id", "tenant_id", "intervention_id"),
 )

@@ -102,6 +102,7 @@ def test_a_support_that_does_nothing_changes_no_row_of_anybody(tmp_path: Path) -
 # -- rows -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_the_source_of_canonical_tables_sets_nothing_aside(reading: Reading) -> None:
     assert reading.problems == ()
     assert reading.quarantined == 0
@@ -116,6 +117,7 @@ def test_no_row_of_any_world_is_set_aside(tmp_path: Path, world: str, seed: int)
     assert sources.read("tables", tmp_path / "district", Tables()).quarantined == 0
 
 
+@pytest.mark.full
 def test_nobody_is_helped_before_the_day_they_come(tmp_path: Path) -> None:
     """Half of the students come during the year, and everybody gets a place: some come after the month's first days."""
     everybody = {"need": "any", "threshold": -5.0, "given": 1.0, "places_per_100": 100.0}
@@ -181,6 +183,7 @@ def test_days_from_afar_are_recorded_for_everybody_in_the_weeks_of_the_world(rea
     assert rows["student_id"].n_unique() > 0.9 * STUDENTS
 
 
+@pytest.mark.full
 def test_days_taught_at_home_or_in_hospital_are_days_present_of_students_with_a_health_plan(tmp_path: Path) -> None:
     simulate(400, 3, tmp_path / "district", small(attendance={"elsewhere": 1.0}))
     told = sources.read("tables", tmp_path / "district", Tables()).tables
@@ -196,6 +199,7 @@ def test_days_taught_at_home_or_in_hospital_are_days_present_of_students_with_a_
     assert lessons.is_empty()
 
 
+@pytest.mark.full
 def test_where_nobody_is_taught_at_home_or_in_hospital_no_row_says_so(tmp_path: Path) -> None:
     simulate(200, 3, tmp_path / "district", small(attendance={"elsewhere": 0.0}))
     rows = sources.read("tables", tmp_path / "district", Tables()).tables["attendance"]
@@ -230,6 +234,7 @@ def test_one_school_records_every_day_and_another_exceptions_only(reading: Readi
     assert found["negative"] == 0
 
 
+@pytest.mark.full
 def test_who_cannot_be_online_at_home_is_online_less(tmp_path: Path) -> None:
     no_loans = {"access_device": {"gives_device": False}, "access_hotspot": {"gives_internet": False}}
     simulate(200, 3, tmp_path / "district", small(supports=no_loans))
@@ -421,6 +426,7 @@ def test_the_source_reads_no_truth_and_does_not_notice_it(district: Path, readin
         extra.unlink()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("floor", ["features", "training", "serving"])
 def test_nothing_below_the_roof_names_the_simulation_or_its_truth(floor: str) -> None:
     for path in sorted((ROOT / floor).rglob("*.py")):
