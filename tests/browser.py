@@ -94,7 +94,7 @@ class Surfing:
             locale=language,
             base_url=address or None,
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         self._open.append(context)
         return context.new_page()
 

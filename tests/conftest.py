@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -30,15 +31,23 @@ settings.register_profile("quick", max_examples=10, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where the full tests are left out, look for fewer examples, and leave tables of a few rows to one thread.
+    """Where the full tests are left out, look for fewer examples; and leave the tables of this process to one thread.
 
-    Two threads take a tenth longer over them. A full run uses all there are, as Homeroom does; Polars reads the number
-    when it is first imported, which is why nothing on this page imports it.
+    There is a process for each core, and two threads take a tenth longer over tables of a few rows. Polars reads the number
+    once, so that what a test starts (a service, a command) has all the threads there are, as Homeroom has; that the bits do not
+    hang on their number is a test of its own. What multiplies matrices and what fits trees has one thread there too: threads
+    that wait for a core spin.
     """
-    quick = config.getoption("markexpr") == "not full"
-    settings.load_profile("quick" if quick else "homeroom")
-    if quick and "polars" not in sys.modules:
-        os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    settings.load_profile("quick" if config.getoption("markexpr") == "not full" else "homeroom")
+    told = os.environ.get("POLARS_MAX_THREADS")
+    os.environ["POLARS_MAX_THREADS"] = told or "1"
+    import polars as pl
+
+    pl.thread_pool_size()  # reads it
+    if told is None:
+        del os.environ["POLARS_MAX_THREADS"]
 
 
 def pytest_unconfigure() -> None:
@@ -49,7 +58,8 @@ def pytest_unconfigure() -> None:
 
 
 #: What takes minutes, so that no process is left with it alone at the end.
-_FIRST = ("test_documents", "test_judge", "test_train", "test_notebooks", "test_flat_commands", "test_demo", "test_abilities")
+_FIRST = ("test_train", "test_browser_pages", "test_journeys", "test_demo", "test_notebooks", "test_documents",
+          "test_flat_commands", "test_judge", "test_casebook", "test_abilities")  # fmt: skip
 
 #: What one process trains once, by the words of the files that ask for it.
 _TRAINED_ONCE = {"models": re.compile(r"^(import|from) models\b", re.MULTILINE), "results": re.compile(r"\bresults: Mapping")}
@@ -60,6 +70,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {name: at for at, name in enumerate(_FIRST)}
     alone = {item.path: _shared_by(item.nodeid.split("::", 1)[0]) not in _TRAINED_ONCE for item in items}
     items.sort(key=lambda item: place.get(item.path.stem, len(_FIRST) + alone[item.path]))
+
+
+def pytest_collection_finish() -> None:
+    """Leave ten thousand tests and all that they import out of every later look for garbage: a sixth of the time else."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -105,6 +121,21 @@ def shared(folder: str) -> Path:
 def oulad() -> Path:
     """The folder of the real Open University data."""
     return shared("oulad")
+
+
+@pytest.fixture(scope="session")
+def some_oulad(oulad: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same files with every fourth student of them, for commands whose work is judged elsewhere."""
+    import polars as pl
+
+    folder = tmp_path_factory.mktemp("some") / "oulad"
+    folder.mkdir()
+    for file in oulad.glob("*.parquet"):
+        rows = pl.read_parquet(file)
+        if "id_student" in rows.columns:
+            rows = rows.filter(pl.col("id_student").cast(pl.Int64) % 4 == 0)
+        rows.write_parquet(folder / file.name)
+    return folder
 
 
 @pytest.fixture(scope="session")

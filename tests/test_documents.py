@@ -106,14 +106,16 @@ def test_the_commands_about_people_work_before_there_is_a_model(tmp_path: Path) 
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, oulad: Path) -> Path:
-    """A folder as a reader of the README has it, with a smaller model, so that it does not take all day."""
+def place(tmp_path_factory: pytest.TempPathFactory, some_oulad: Path) -> Path:
+    """A folder as a reader of the README has it, with fewer students and a smaller model: it must not take all day."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / ".venv").symlink_to(sys.prefix)
-    (folder / "oulad").symlink_to(oulad)
+    (folder / "oulad").symlink_to(some_oulad)
     (folder / ".homeroom").mkdir()
     (folder / ".homeroom" / "homeroom.toml").write_text(
-        f"[train]\ntrees = 30\nbootstrap_draws = 50\ndays = [0, 28, 112]\njudged_days = [28, 112]\n{stated()}"
+        "[train]\ntrees = 30\nbootstrap_draws = 50\ndays = [0, 28, 112]\njudged_days = [28, 112]\n"
+        "refits = 1\nshift_parts = 2\nproof_dates = 1\nexplained = 50\n"
+        f"[audit]\ndraws = 50\n{stated()}"
     )
     return folder
 
@@ -142,7 +144,7 @@ def test_the_commands_of_the_readme_work_in_order(place: Path) -> None:
         answer = json.loads(run(f"export HOMEROOM_KEY=$(cat key)\n{curl.replace('curl ', 'curl -s ', 1)}", place))
     finally:
         server.terminate()
-        server.wait(timeout=60)
+        server.wait(timeout=120)
     (score,) = answer["scores"]
     assert score["student_id"] == "S-104"
     assert {risk["status"] for risk in score["risks"]} <= {"scored", "not_enough_data"}

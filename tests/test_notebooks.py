@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.mark.full
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_notebooks_run_as_they_stand_and_draw_what_they_tell(notebook: Path, oulad: Path) -> None:
+def test_notebooks_run_as_they_stand_and_draw_what_they_tell(notebook: Path, some_oulad: Path) -> None:
     from nbclient import NotebookClient
     from nbformat import read
 
@@ -22,7 +22,7 @@ def test_notebooks_run_as_they_stand_and_draw_what_they_tell(notebook: Path, oul
     code = [cell for cell in cells.cells if cell.cell_type == "code"]
     assert not any(cell.outputs for cell in code), "outputs may hold students' data: clear them"
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"OULAD": str(oulad), "TREES": "20", "STUDENTS": "300"}.items():
+        for name, value in {"OULAD": str(some_oulad), "TREES": "20", "STUDENTS": "300"}.items():
             patch.setenv(name, value)
         NotebookClient(cells, timeout=500, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}).execute()
     drawn = [kind for cell in code for output in cell.outputs for kind in output.get("data", {})]

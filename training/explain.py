@@ -10,12 +10,15 @@ that does not hold. Where a line stands beside the trees, what an input adds to 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from shapiq.tree import QuadratureTreeSHAP
 
 from training.model import Trees
+
+if TYPE_CHECKING:
+    from shapiq.tree import QuadratureTreeSHAP
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,6 +35,8 @@ class Explainer:
     _complete: npt.NDArray[np.bool_] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        from shapiq.tree import QuadratureTreeSHAP  # a second or two, for plots too: most commands explain nothing
+
         self.trees.refuse_unexplainable()
         object.__setattr__(self, "_quadrature", QuadratureTreeSHAP(self.trees.booster, max_order=1, index="SV"))
         object.__setattr__(self, "_complete", self.trees.complete_at_training())

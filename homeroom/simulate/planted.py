@@ -90,7 +90,9 @@ def planted_world(causes: Sequence[str] = tuple(CONCEPT_OF), *, others: bool = F
                      "coursework": {"missing_counts": 0.75}, "planted": planted})  # fmt: skip
 
 
-def shown(world: World, students: int, seed: int, folder: Path, progress: Progress = lambda _: None) -> list[Shown]:
+def shown(
+    world: World, students: int, seed: int, folder: Path, progress: Progress = lambda _: None, settings: Training | None = None
+) -> list[Shown]:
     """Simulate, learn from the years before the last, and count what is said of whom something was planted for.
 
     Args:
@@ -99,6 +101,7 @@ def shown(world: World, students: int, seed: int, folder: Path, progress: Progre
         seed: of the simulation.
         folder: where the district and its records are written.
         progress: called with a sentence when a step begins.
+        settings: of training; the usual ones where none are given.
 
     Returns:
         the shares by cause, and those of all together as ``all``.
@@ -110,7 +113,7 @@ def shown(world: World, students: int, seed: int, folder: Path, progress: Progre
     reading = read("tables", folder / "district", Tables())
     records = SchoolRecords.from_frames(reading.tables, "default", reading.digest).write(folder / "records")
     last = of_world(world.years)[-1]
-    [result] = train(records, ["dropout"], Training(), last.starts_on, Tables().pass_mark,
+    [result] = train(records, ["dropout"], settings or Training(), last.starts_on, Tables().pass_mark,
                      progress=lambda step: progress(f"training: {step}"))  # fmt: skip
     progress("scoring")
     return counted(said(folder / "district", records, result.model))

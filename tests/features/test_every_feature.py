@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import string
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date
 from functools import cache
+from pathlib import Path
 
 import example_school
 import polars as pl
@@ -19,6 +23,8 @@ from features.pipeline import KEYS
 from features.records import Cohort, SchoolRecords
 from features.standard import STANDARD
 from features.tables import GRAIN_KEYS, TABLES, Grain
+
+ROOT = Path(__file__).resolve().parents[2]
 
 #: A quick run takes every eighth feature, a whole one all of them.
 EVERY = pytest.mark.parametrize(
@@ -382,7 +388,7 @@ def test_a_feature_stays_in_its_range_on_the_real_data(one: Feature, real: pl.Da
 
 
 @pytest.mark.full
-def test_real_records_shuffled_and_in_buckets_give_the_same_bits(
+def test_real_records_shuffled_in_buckets_and_on_many_threads_give_the_same_bits(
     oulad_records: SchoolRecords, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     some = oulad_records.labels("students").head(1500).collect()["student_id"]
@@ -395,8 +401,19 @@ def test_real_records_shuffled_and_in_buckets_give_the_same_bits(
     shuffled = SchoolRecords.from_frames({n: f.sample(fraction=1, shuffle=True, seed=1) for n, f in frames.items()})
     again = pipeline.build(shuffled, cohort.on_days_of_term(shuffled, [84], "skill"), STANDARD)
     assert whole.frame.equals(again.frame)
-    opened = shuffled.write(tmp_path_factory.mktemp("real") / "records", 3)
+    folder = tmp_path_factory.mktemp("real") / "records"
+    opened = shuffled.write(folder, 3)
     assert pipeline.build(opened, cohort.on_days_of_term(opened, [84], "skill"), STANDARD).frame.equals(whole.frame)
+    code = (
+        "import sys\nfrom pathlib import Path\nimport polars as pl\nfrom features import cohort, pipeline\n"
+        "from features.records import SchoolRecords\nfrom features.standard import STANDARD\n"
+        "assert pl.thread_pool_size() == 4\nrecords = SchoolRecords.open(Path(sys.argv[1]))\n"
+        "cohorts = cohort.on_days_of_term(records, [84], 'skill')\n"
+        "pipeline.build(records, cohorts, STANDARD).frame.write_parquet(sys.argv[2])"
+    )
+    many, built = os.environ | {"POLARS_MAX_THREADS": "4"}, folder.with_name("built.parquet")
+    subprocess.run([sys.executable, "-c", code, str(folder), str(built)], env=many, check=True, cwd=ROOT)
+    assert pl.read_parquet(built).equals(whole.frame)
 
 
 #: What is known of Ana as the days go by.

@@ -17,7 +17,9 @@ from homeroom.examples import choose
 from homeroom.simulate import judge
 
 #: A training that is quick, since what it learns is judged elsewhere.
-QUICK = ("--students", "600", "--set", "train.trees=30", "--set", "train.most_rows=20000", "--set", "train.bootstrap_draws=20")
+SETTINGS = ("train.trees=30", "train.most_rows=20000", "train.bootstrap_draws=20", "train.refits=1", "train.shift_parts=2",
+            "train.proof_dates=1", "train.explained=50", "audit.draws=20")  # fmt: skip
+QUICK = ("--students", "600", *(word for one in SETTINGS for word in ("--set", one)))
 
 #: Who somebody is, and what is not said to people about people: the same words as in the tests of sentences.
 WHO = re.compile(

@@ -140,7 +140,7 @@ def test_the_page_works_as_written(pupils: Path, tmp_path: Path) -> None:
         card = shell(f'{ask} -H "Authorization: Bearer $(cat key)"', tmp_path)
     finally:
         server.terminate()
-        server.wait(timeout=60)
+        server.wait(timeout=120)
     (risk,) = answer["scores"][0]["risks"]
     assert risk["status"] == "scored"
     assert risk["interval"][0] <= risk["expected"] <= risk["interval"][1]

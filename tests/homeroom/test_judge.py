@@ -23,6 +23,7 @@ from homeroom.simulate.planted import CONCEPT_OF, Shown, counted, looked_at, pla
 from homeroom.simulate.run import simulate
 from homeroom.simulate.truth import Truth, open_truth
 from homeroom.simulate.world import CAUSES, World
+from training.run import Training
 from training.targets import TARGETS
 from training.trained import TrainedModel
 
@@ -129,7 +130,9 @@ def test_a_planted_cause_is_among_the_reasons_of_most_for_whom_it_was_planted(tm
 
     A reason that equally good models do not share is left unsaid, which may cost some of those that were planted.
     """
-    found = {one.cause: one for one in shown(planted_world(), 1_800, 5, tmp_path)}
+    settings = Training(days=(14, 42, 98, 154), judged_days=(42, 98), bootstrap_draws=50, shift_parts=2, explained=200,
+                        refit_rows=20_000, proof_rows=5_000, proof_dates=1)  # fmt: skip
+    found = {one.cause: one for one in shown(planted_world(), 1_800, 5, tmp_path, settings=settings)}
     assert set(found) == {*CONCEPT_OF, "all"}
     assert found["all"].students > 130
     assert found["all"].first > 0.9

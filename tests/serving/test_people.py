@@ -236,7 +236,7 @@ def test_tries_at_the_same_moment_are_counted_one_by_one(db: Engine, monkeypatch
     plain = people._matches
 
     def together(kept: str, password: str) -> bool:
-        at_once.wait(timeout=30)
+        at_once.wait(timeout=120)
         return plain(kept, password)
 
     monkeypatch.setattr(people, "_matches", together)

@@ -270,7 +270,7 @@ def writers(db: Engine, count: int, rows: int) -> list[subprocess.Popen[str]]:
 @pytest.mark.full
 def test_processes_that_write_at_once_lose_no_row(db: Engine) -> None:
     started = writers(db, 2, 100)
-    assert [process.communicate(timeout=60) and process.returncode for process in started] == [0, 0]
+    assert [process.communicate(timeout=180) and process.returncode for process in started] == [0, 0]
     assert head(db, "lincoln").number == 200
     assert verify(db, "lincoln") is None
 
@@ -284,6 +284,6 @@ def test_a_process_that_is_killed_while_it_writes_leaves_the_trail_whole(db: Eng
         while head(db, "lincoln").number < count:
             assert writer.poll() is None
     writer.send_signal(signal.SIGKILL)
-    writer.communicate(timeout=60)
+    writer.communicate(timeout=180)
     record(db, "lincoln", RUTH, "view", "S-1", "caseload", NOW)
     assert verify(db, "lincoln") is None
