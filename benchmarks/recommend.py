@@ -9,23 +9,32 @@ What was averted is told in three ways: of all days missed, core marks failed an
 without help the share averted, each outcome counting as much (``burden``, the first figure); the sum of the chances of
 leaving, of a tenth of the days missed and of a core mark failed, of which each can be averted once (``chances``); and days.
 
-``ours`` is what is recommended and allocated, by the steps of a school's list. ``by_stake`` is the same but for the weights of
-factors (:func:`at_stake`), ``..._after_a_lottery`` with effects measured here, ``..._unless_harmful`` with help given up only
-where it is known to do harm. ``foreseen`` is the best plan for somebody who knew every trait and all strain of every student on
-that day, and nothing yet to come: more than that nobody could do.
+``ours`` is what is recommended and allocated, by the steps of a school's list, and ``ours_after_a_lottery`` the same with
+effects measured here. Three ways show what keeps them from the best: ``true_effects`` is ours with the share of each outcome
+that each support truly averts on average, ``true_stakes`` with what every student truly had to lose as it stood on that day,
+``both`` with both. ``foreseen`` is the best plan for somebody who knew every trait and all strain of every student on that day
+and nothing yet to come: more than that nobody could do. ``highest_first`` gives the strongest help by the catalogue first.
 
 In the year before, places are drawn by lot among those for whom a support is possible, and the probabilities recorded. From
 who was offered what and what came of them each effect is estimated, and the recommendations are made again with it.
+
+Whether intervals hold what they should is asked of many small districts without models (:func:`drawn`): offers by lot, help
+given by what is on record (where the doubly robust estimate has all it needs), and help as staff gave it by what they saw,
+of which the records hold a part.
+
+With ``--arrays FOLDER`` each district's figures are kept, and a run that was killed goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +55,7 @@ from serving import catalogue, estimation, needs, recommend
 from serving.allocation import allocate
 from serving.catalogue import Catalogue
 from serving.effects import effect_shown
-from serving.estimation import Finding, beside
+from serving.estimation import Finding
 from serving.recommend import Need
 from serving.scoring import Risk, feature_tables, score
 from training.run import PARAMETERS, Training
@@ -57,10 +66,16 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 #: Students of a district, of the one that the models are learned from, and its seed and the first of the others'.
-STUDENTS, TAUGHT, TEACHES, FIRST = 700, 2_000, 900, 1_000
+STUDENTS, TAUGHT, TEACHES, FIRST = 700, 2_000, 900, 3_000
 
-#: Students of a district in which effects are looked for in what was observed: some ten a support are too few.
-OBSERVED = 1_200
+#: Students of a district in which estimates alone are looked at, its seeds, and how many of them for each of ``--seeds``.
+SMALL, FIRST_SMALL, TIMES_MORE = 600, 20_000, 5
+
+#: How often offers are dealt again: enough for one in twenty among ten supports.
+DEALS = 499
+
+#: Of which supports doubly robust estimates are looked at in these: by what is on record, and as staff gave them.
+BY_RECORD, BY_STAFF = ("att_text", "tutor_hd"), ("att_mail", "att_text")
 
 WORLDS = ("default", "null_effects", "harmful_support", "wrong_effects", "misattributed", "other_prerequisites")
 FOLDER = Path(__file__).resolve().parents[1] / "homeroom" / "simulate" / "worlds"
@@ -84,8 +99,18 @@ TABLE: Mapping[str, tuple[str, ...]] = {
     "behaviour": ("cico", "mentor_youth"), "behaviour_intensive": ("check_connect",), "exclusion": ("restorative",),
 }  # fmt: skip
 
-POLICIES = ("random", "highest_first", "rules_table", "ours", "ours_after_a_lottery", "by_stake", "by_stake_after_a_lottery",
-            "by_stake_unless_harmful", "foreseen", "best")
+POLICIES = (
+    "random",
+    "highest_first",
+    "rules_table",
+    "ours",
+    "ours_after_a_lottery",
+    "true_effects",
+    "true_stakes",
+    "both",
+    "foreseen",
+    "best",
+)
 
 
 # -- what is known on a day ---------------------------------------------------------------------------------------------
@@ -95,11 +120,10 @@ POLICIES = ("random", "highest_first", "rules_table", "ours", "ours_after_a_lott
 class Known:
     """What the records of a district say on a day, by student of a year: needs, scores, and covariates known before.
 
-    ``stakes`` are the same needs with factors weighed by :func:`at_stake`; ``here`` tells who is enrolled on that day.
+    ``here`` tells who is enrolled on that day.
     """
 
     needs: tuple[Need, ...]
-    stakes: tuple[Need, ...]
     score: Floats
     before: Floats
     day: date
@@ -130,11 +154,12 @@ def known(records: SchoolRecords, year: Replay, day: date, models: Sequence[Trai
     for number, name in enumerate(BEFORE):
         facts[number, place[place >= 0]] = table.values[place >= 0, table.catalog.names.index(name)]
     factors = {year.students[at]: needs.of_risks(each) for at, each in risks.items()}
-    stakes = at_stake(chance, [factors.get(who, {}) for who in year.students])
+    stakes = {who: needs.stakes((name, float(one)) for name, one in zip(TARGETS, each, strict=True) if np.isfinite(one))
+              for who, each in zip(year.students, chance.T, strict=True)}  # fmt: skip
     columns = np.vstack([chance, facts])
     middle = np.array([np.nanmedian(column) if np.isfinite(column).any() else 0.0 for column in columns])
     return Known(
-        _needs(records, day, year, factors), _needs(records, day, year, dict(zip(year.students, stakes, strict=True))),
+        _needs(records, day, year, factors, stakes),
         np.nan_to_num(chance).mean(axis=0), np.where(np.isnan(columns), middle[:, None], columns).T, day, here,
     )  # fmt: skip
 
@@ -143,35 +168,12 @@ def known(records: SchoolRecords, year: Replay, day: date, models: Sequence[Trai
 BEFORE = ("absence_rate", "absence_rate_last_year", "report_mean_before", "missing_share_56d", "grade_level")
 
 
-def _needs(records: SchoolRecords, day: date, year: Replay, factors: Mapping[str, Mapping[str, float]]) -> tuple[Need, ...]:
+def _needs(records: SchoolRecords, day: date, year: Replay, factors: Mapping[str, Mapping[str, float]],
+           stakes: Mapping[str, needs.Stakes]) -> tuple[Need, ...]:  # fmt: skip
     """Return everybody's needs, consent asked for and given: whoever is offered a place may still refuse it."""
-    found = needs.needs(records, day, factors)
+    found = needs.needs(records, day, factors, at_stake=stakes)
     said = frozenset(year.supports)
     return tuple(replace(found[who], consents=said) if who in found else Need(who, {}) for who in year.students)
-
-
-def at_stake(chance: Floats, factors: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
-    """Return factors weighed by how much is at stake: a student's share of what is to be expected in the whole district.
-
-    The weights of :mod:`serving.needs` say what matters most to one student, so that somebody with one small trouble has it
-    as fully as somebody with a great one, and places are drawn among all of them. These say how great the trouble is: of each
-    outcome that a factor leads to the student's chance as a multiple of the mean, summed. A factor counts where it is a
-    reason, or where more than the usual is at stake. It reads no chance that help will work.
-    """
-    share = np.nan_to_num(chance) / np.nanmean(chance, axis=1, keepdims=True)
-    weight = {name: sum(share[TARGETS.index(one)] for one in leads) / len(leads) for name, leads in LEADS_TO.items()}
-    most = max(float(np.max(one)) for one in weight.values())
-    return [{name: float(one[at]) / most for name, one in weight.items() if one[at] >= 1 or name in mine}
-            for at, mine in enumerate(factors)]  # fmt: skip
-
-
-#: What each factor leads to, of the outcomes that are predicted.
-LEADS_TO: Mapping[str, tuple[str, ...]] = {
-    "attendance_mild": ("chronic_absence", "dropout"), "attendance_chronic": ("chronic_absence", "dropout"),
-    "coursework": ("course_failure", "dropout"), "engagement": ("course_failure", "dropout"),
-    "course_failure": ("course_failure",), "learning_gap": ("course_failure",),
-    "behaviour": ("dropout",), "behaviour_intensive": ("dropout",), "exclusion": ("dropout",), "persistence": ("dropout",),
-}  # fmt: skip
 
 
 # -- ways to give help --------------------------------------------------------------------------------------------------
@@ -241,6 +243,33 @@ def recommended(wants: Sequence[Need], day: date, told: Places, entries: Catalog
     return scores
 
 
+def knowing(year: Replay, wants: Sequence[Need], scores: Floats, told: Places, entries: Catalogue, *, effects: bool,
+            stakes: bool) -> Floats:  # fmt: skip
+    """Return scores as ours would be by somebody who knew true effects, or what each student truly had to lose, or both.
+
+    What is possible for whom stays as it is, and so does what each factor leads to unless effects are known.
+    """
+    nothing = np.zeros((len(year), len(year.supports)), bool)
+    foreseen, alone, none = year.foreseen().outcome(nothing), year.alone(), year.outcome(nothing)
+    had = dict(zip(recommend.OUTCOMES, _amounts(foreseen), strict=True))
+    share = {name: [float((before - after).sum() / before.sum()) for before, after in
+                    zip(_amounts(none), _amounts(alone[name]), strict=True)] for name in told.supports}  # fmt: skip
+    found = np.zeros(scores.shape)
+    for who, at in zip(*np.nonzero(scores > 0), strict=True):
+        one = entries[told.supports[at]]
+        for number, outcome in enumerate(recommend.OUTCOMES):
+            mine = had[outcome][who] / had[outcome].mean() if stakes else wants[who].stakes.get(outcome, 1.0)
+            leads = any(outcome in recommend.LEADS_TO.get(name, ()) for name in one.factors if name in wants[who].factors)
+            found[who, at] += mine * (share[one.id][number] if effects else leads * one.averts * one.weight)
+    return np.maximum(found, 0)
+
+
+def _amounts(seen: Seen) -> tuple[Floats, ...]:
+    """Return what was to be expected of each of :data:`~serving.recommend.OUTCOMES`, by student."""
+    return (np.asarray(seen.expected_days, float), np.asarray(seen.expected_failed, float),
+            np.asarray(seen.probability[:, 0], float))  # fmt: skip
+
+
 # -- what it is worth ---------------------------------------------------------------------------------------------------
 
 
@@ -283,10 +312,14 @@ def whole(year: Replay, told: Places, gets: npt.NDArray[Any]) -> npt.NDArray[Any
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """What a year of lotteries found: by support the finding, the true effect of the same offers, and the catalogue after."""
+    """What a year of lotteries found: by support the finding, the true effect of the same offers, and the catalogue after.
+
+    ``size`` is the true effect in standard deviations of the outcome, above zero where it helps.
+    """
 
     findings: tuple[Finding, ...]
     true: Mapping[str, float]
+    size: Mapping[str, float]
     entries: Catalogue
 
 
@@ -309,7 +342,7 @@ def lottery_year(year: Replay, then: Known, entries: Catalogue, seed: int) -> Le
                 offered[rng.choice(pool, room, replace=False), at] = True
     dose = np.where(rng.random(offered.shape) < REFUSES, 0.0, LEAST_DOSE + (1 - LEAST_DOSE) * rng.random(offered.shape))
     came = year.outcome(whole(year, told, offered * dose))
-    findings, true, measured = [], {}, {}
+    findings, true, size, measured = [], {}, {}, {}
     for at, name in enumerate(told.supports):
         pool = np.flatnonzero(in_draw[:, at])
         if not len(pool):
@@ -327,36 +360,11 @@ def lottery_year(year: Replay, then: Known, entries: Catalogue, seed: int) -> Le
             ends.append(np.asarray(getattr(year.outcome(whole(year, told, gets)), by), np.float64)[pool])
         true[name] = float(np.nanmean(ends[0] - ends[1]))
         here = np.asarray(getattr(came, by), np.float64)[then.here]
+        size[name] = (1 if by == "mark" else -1) * true[name] / float(np.nanstd(here))
         own = found.measured(float(np.nanstd(here)), then.day, higher_is_better=by == "mark")
         if own is not None:
             measured[name] = own
-    return Learned(tuple(findings), true, entries.with_measured(measured))
-
-
-def observed_year(year: Replay, then: Known, records: SchoolRecords) -> tuple[tuple[Finding, ...], dict[str, float]]:
-    """Estimate what the help of a year did to those who had it from October on, and what it truly did to them.
-
-    Staff gave it by what they saw, of which the records hold a part: it is the harder case, and a harder one than it looks.
-    """
-    begun = records.labels("supports").select("student_id", "intervention_id", "begins_on").unique().collect()
-    begun = begun.filter(pl.col("begins_on").is_between(then.day, date(then.day.year + 1, 7, 1)))
-    rows = {key: at for at, key in enumerate(year.students)}
-    came, findings, true = year.as_given(), [], {}
-    for name in year.supports:
-        had, other = np.zeros(len(year), bool), np.zeros(len(year), bool)
-        for student, on in begun.filter(pl.col("intervention_id") == name).select("student_id", "begins_on").iter_rows():
-            if student in rows:
-                (had if on.month == then.day.month else other)[rows[student]] = True
-        by = LOOKED_AT.get(name, "days")
-        kept = np.flatnonzero(then.here & ~other)
-        if not had[kept].any():
-            continue
-        outcome = np.asarray(getattr(came, by), np.float64)
-        findings.append(estimation.from_observed(name, had[kept], outcome[kept], then.before[kept], by))
-        without = np.asarray(getattr(year.as_given(but=name), by), np.float64)
-        mine = had & then.here
-        true[name] = float(np.nanmean((outcome - without)[mine]))
-    return tuple(findings), true
+    return Learned(tuple(findings), true, size, entries.with_measured(measured))
 
 
 def told_of(findings: Sequence[Finding], true: Mapping[str, float]) -> list[dict[str, Any]]:
@@ -366,18 +374,93 @@ def told_of(findings: Sequence[Finding], true: Mapping[str, float]) -> list[dict
              "shown": effect_shown(one.estimate).says, "why": effect_shown(one.estimate).why} for one in findings]  # fmt: skip
 
 
-def learning(world: World, seed: int, models: Sequence[TrainedModel], students: int = STUDENTS) -> dict[str, Any]:
-    """Make one district and learn from a year of it, by lottery and from what was observed."""
-    years = of_world(world.years)
+def drawn(world: World, seed: int, staff: bool) -> dict[str, list[dict[str, Any]]]:
+    """Look for effects in one small district in three ways, without any model; return each finding beside the truth.
+
+    What is known before is last year's days and mark and the grade. Places are drawn by lot among everybody whom a support
+    is for; or are the likelier the more was missed last year and the lower the mark was, which is all on record; or are
+    given as staff gave them, where that is asked for: it takes the records, and so twice as long.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        year = replays(world, students, seed, Path(folder) / "district", (-2,))[-2]
-        records = records_of(Path(folder) / "district")
-    then = known(records, year, date(years[-2].first, 10, 1), models)
-    learned = lottery_year(year, then, catalogue.shipped(), seed)
-    observed, true = observed_year(year, then, records)
-    return {"seed": seed, "lottery": told_of(learned.findings, learned.true),
-            "claimed": sorted(estimation.claimed(learned.findings)), "observed": told_of(observed, true),
-            "claimed_observed": sorted(estimation.claimed(observed))}  # fmt: skip
+        made = replays(world, SMALL, seed, Path(folder) / "district", (-2, -3))
+        records = records_of(Path(folder) / "district") if staff else None
+    year, last, rng = made[-2], made[-3], np.random.default_rng([seed, 13])
+    before = _before(year, last)
+    drive = 0.3 * before[:, 0] - 0.3 * before[:, 1]
+    told = places(year, catalogue.shipped(), np.ones(len(year), bool))
+    schools = np.array(told.schools)
+    dose = np.where(rng.random(told.able.shape) < REFUSES, 0.0, LEAST_DOSE + (1 - LEAST_DOSE) * rng.random(told.able.shape))
+    offered, chance, had = np.zeros(told.able.shape, bool), np.zeros(told.able.shape), np.zeros(told.able.shape, bool)
+    for at, name in enumerate(told.supports):
+        for school in sorted(set(told.schools)):
+            pool = np.flatnonzero(told.able[:, at] & (schools == school))
+            room = min(2 * told.places[name, school], len(pool) // 2)
+            chance[pool, at] = room / max(len(pool), 1)
+            offered[rng.choice(pool, room, replace=False), at] = True
+        had[:, at] = told.able[:, at] & (rng.random(len(year)) < 1 / (1 + np.exp(1.5 - drive)))
+    found: dict[str, list[dict[str, Any]]] = {}
+    by_lot, by_record = (year.outcome(whole(year, told, gets)) for gets in (offered * dose, had))
+    by_staff = year.as_given()
+    given, other = (np.zeros(told.able.shape, bool),) * 2 if records is None else _by_staff(year, records, told)
+    findings: dict[str, tuple[list[Finding], dict[str, float]]] = {way: ([], {}) for way in ("lottery", "record", "staff")}
+    for at, name in enumerate(told.supports):
+        by = LOOKED_AT.get(name, "days")
+        pool = np.flatnonzero(told.able[:, at])
+
+        def true(plan: Floats, mine: npt.NDArray[np.intp], size: Floats, at: int = at, by: str = by) -> float:
+            ends = []
+            for dealt in (size, np.zeros(len(size))):
+                gets = plan.copy()
+                gets[mine, at] = dealt[mine]
+                ends.append(np.asarray(getattr(year.outcome(whole(year, told, gets)), by), np.float64)[mine])
+            return float(np.nanmean(ends[0] - ends[1]))
+
+        if 0 < offered[pool, at].sum() < len(pool):
+            outcome = np.asarray(getattr(by_lot, by), np.float64)
+            findings["lottery"][0].append(estimation.from_lottery(
+                name, offered[pool, at], outcome[pool], list(schools[pool]), chance[pool, at], by, before[pool], deals=DEALS,
+                seed=seed))  # fmt: skip
+            findings["lottery"][1][name] = true(offered * dose, pool, dose[:, at])
+        if name in BY_RECORD:
+            outcome = np.asarray(getattr(by_record, by), np.float64)
+            findings["record"][0].append(estimation.from_observed(name, had[pool, at], outcome[pool], before[pool], by))
+            findings["record"][1][name] = true(had.astype(float), np.flatnonzero(had[:, at]), np.ones(len(year)))
+        kept = np.flatnonzero(told.able[:, at] & ~other[:, at])
+        if name in BY_STAFF and given[kept, at].any():
+            outcome = np.asarray(getattr(by_staff, by), np.float64)
+            findings["staff"][0].append(estimation.from_observed(name, given[kept, at], outcome[kept], before[kept], by))
+            without = np.asarray(getattr(year.as_given(but=name), by), np.float64)
+            findings["staff"][1][name] = float(np.nanmean((outcome - without)[given[:, at]]))
+    for way, (each, truth) in findings.items():
+        claims = estimation.claimed(each)
+        found[way] = [{**one, "claimed": one["support"] in claims} for one in told_of(each, truth)]
+    return found
+
+
+def _before(year: Replay, last: Replay) -> Floats:
+    """Return last year's days and mean mark in standard deviations, whether they are on record, and the grade."""
+    came = last.as_given()
+    rows = {who: at for at, who in enumerate(last.students)}
+    at = np.array([rows.get(who, -1) for who in year.students])
+    columns = []
+    for each in (came.days, came.mark):
+        value = np.where(at >= 0, np.asarray(each, np.float64)[at], np.nan)
+        value = np.where(np.isnan(value), np.nanmedian(value), value)
+        columns.append((value - value.mean()) / max(float(value.std()), 1e-9))
+    return np.stack([*columns, (at < 0).astype(float), year.grades.astype(float)], axis=1)
+
+
+def _by_staff(year: Replay, records: SchoolRecords, told: Places) -> tuple[Flags, Flags]:
+    """Return to whom staff gave each support from the first round of the year on, and to whom later."""
+    begun = records.labels("supports").select("student_id", "intervention_id", "begins_on").unique().collect()
+    first = date(int(year.year[:4]), 10, 1)
+    begun = begun.filter(pl.col("begins_on").is_between(first, date(first.year + 1, 7, 1)))
+    rows, columns = ({key: at for at, key in enumerate(each)} for each in (year.students, told.supports))
+    given, other = np.zeros(told.able.shape, bool), np.zeros(told.able.shape, bool)
+    for student, support, on in begun.iter_rows():
+        if student in rows and support in columns:
+            (given if on.month == first.month else other)[rows[student], columns[support]] = True
+    return given, other & ~given
 
 
 # -- one district -------------------------------------------------------------------------------------------------------
@@ -397,15 +480,19 @@ def district(world: World, seed: int, models: Sequence[TrainedModel]) -> dict[st
     strongest = sorted(told.supports, key=lambda name: -entries[name].published * entries[name].weight)
     order, here = np.argsort(-now.score, kind="stable"), np.flatnonzero(now.here)
     order = order[now.here[order]]
+    scores = recommended(now.needs, now.day, told, entries)
     plans = {
         "random": in_turn(told, rng.permutation(here), lambda _: list(rng.permutation(told.supports)), MOST_EACH),
         "highest_first": in_turn(told, order, lambda _: strongest, MOST_EACH),
         "rules_table": in_turn(told, order, lambda who: _by_table(now.needs[who]), 1),
-        **{name: allocated(told, recommended(wants, now.day, told, known_of), year.students, seed)
-           for name, wants, known_of in (("ours", now.needs, entries), ("ours_after_a_lottery", now.needs, learned.entries),
-                                         ("by_stake", now.stakes, entries),
-                                         ("by_stake_after_a_lottery", now.stakes, learned.entries),
-                                         ("by_stake_unless_harmful", now.stakes, unless_harmful(learned.entries)))},
+        "ours": allocated(told, scores, year.students, seed),
+        "ours_after_a_lottery": allocated(told, recommended(now.needs, now.day, told, learned.entries), year.students, seed),
+        **{
+            name: allocated(
+                told, 1e3 * knowing(year, now.needs, scores, told, entries, effects=effects, stakes=stakes), year.students, seed
+            )
+            for name, effects, stakes in (("true_effects", True, False), ("true_stakes", False, True), ("both", True, True))
+        },
         "foreseen": allocated(told, np.maximum(worth(year.foreseen(), told, "burden"), 0) * 1e3, year.students, seed),
     }
     none = year.outcome(np.zeros((len(year), len(year.supports)), bool))
@@ -419,29 +506,9 @@ def district(world: World, seed: int, models: Sequence[TrainedModel]) -> dict[st
         "claimed": sorted(estimation.claimed(learned.findings)),
         "effects": [{"support": one.estimate.support, "effect": one.estimate.effect, "low": one.estimate.low,
                      "high": one.estimate.high, "true": learned.true[one.estimate.support], "p": one.p,
-                     "published": entries[one.estimate.support].published,
+                     "truth": learned.size[one.estimate.support], "published": entries[one.estimate.support].published,
                      "after": learned.entries[one.estimate.support].expected} for one in learned.findings],
     }  # fmt: skip
-
-
-def unless_harmful(entries: Catalogue) -> Catalogue:
-    """Return a catalogue in which help is given up only where it is known to do harm: others come last, and are given.
-
-    An estimate of one year is wide. Where what is expected falls below zero but its interval does not, it is put just above.
-    """
-    found = {}
-    for key, one in entries.items():
-        if one.measured is not None and one.expected <= 0 < beside(one).high:
-            prior, own = 1 / catalogue.SPREAD**2, 1 / one.measured.error**2
-            size = (LAST * (prior + own) - prior * one.published) / own
-            found[key] = replace(one, measured=replace(one.measured, size=size))
-        else:
-            found[key] = one
-    return Catalogue(found, entries.withdrawn)
-
-
-#: What is expected of help that nobody knows to help or to harm, so that it comes last.
-LAST = 0.005
 
 
 def _by_table(need: Need) -> Sequence[str]:
@@ -483,7 +550,7 @@ def summary(found: Sequence[Mapping[str, Any]], by: str) -> dict[str, Any]:
     if value["best"].mean() > 0:
         for name in POLICIES[:-1]:
             told[f"{name}_of_best"] = of_ratio(value[name], value["best"])
-        for name in POLICIES[3:8]:
+        for name in POLICIES[2:8]:
             told[f"{name}_of_highest_first"] = of_ratio(value[name], value["highest_first"])
     return told
 
@@ -492,36 +559,66 @@ def run(told: argparse.Namespace) -> dict[str, Any]:
     """Measure, print a table, and return every figure."""
     found: dict[str, Any] = {"goal": {"of_best": GOAL_OF_BEST, "of_highest_first": GOAL_OF_HIGHEST}, "students": STUDENTS,
                              "seeds": told.seeds, "worlds": {}}  # fmt: skip
+    keep = Path(told.arrays) if told.arrays else None
+    worlds = {name: World.read(FOLDER / f"{name}.toml") for name in WORLDS}
+    many = range(FIRST_SMALL, FIRST_SMALL + TIMES_MORE * told.seeds)
+    for name in ("default", "null_effects"):
+        each = [_kept(keep, f"drawn-{name}-{seed}", partial(drawn, worlds[name], seed, seed % TIMES_MORE == 0))
+                for seed in many]  # fmt: skip
+        found["worlds"][name] = {"estimates": _estimates(name, each)}
     with tempfile.TemporaryDirectory() as folder:
         models = taught(Path(folder))
-    for name in WORLDS:
+    for name, world in worlds.items():
         began = time.perf_counter()
-        world = World.read(FOLDER / f"{name}.toml")
-        each = [district(world, seed, models) for seed in range(FIRST, FIRST + told.seeds)]
+        each = [_kept(keep, f"{name}-{seed}", partial(district, world, seed, models))
+                for seed in range(FIRST, FIRST + told.seeds)]  # fmt: skip
         effects = [one for district_ in each for one in district_["effects"]]
         covered = float(np.mean([one["low"] <= one["true"] <= one["high"] for one in effects]))
         claims = float(np.mean([bool(one["claimed"]) for one in each]))
         figures = {by: summary(each, by) for by in ("burden", "chances", "days_gained")}
-        found["worlds"][name] = {"figures": figures, "intervals_hold": covered, "estimates": len(effects), "claims": claims,
-                                 "seconds": time.perf_counter() - began, "districts": each}  # fmt: skip
+        off = [float(np.mean([abs(one[which] - one["truth"]) for one in effects])) for which in ("published", "after")]
+        found["worlds"][name] = {**found["worlds"].get(name, {}), "figures": figures, "intervals_hold": covered,
+                                 "claims": claims, "distance_published": off[0], "distance_after": off[1],
+                                 "looked_at": len(effects), "seconds": time.perf_counter() - began}  # fmt: skip
         _print(name, figures, covered, len(effects), claims)
-        if name in ("default", "null_effects"):
-            found["worlds"][name]["observed"] = _observed(world, told.seeds // 4, models)
+        print(f"  from the true effect: {off[0]:.3f} standard deviations as published, {off[1]:.3f} after a year of lots")
     ratios = found["worlds"]["default"]["figures"]["burden"]
     found["ratio"] = min(ratios["ours_of_best"][0] / GOAL_OF_BEST, ratios["ours_of_highest_first"][0] / GOAL_OF_HIGHEST)
     return found
 
 
-def _observed(world: World, seeds: int, models: Sequence[TrainedModel]) -> dict[str, Any]:
-    """Learn from what was observed in larger districts, and print how often that may be shown, holds and is claimed."""
-    each = [learning(world, seed, models, OBSERVED) for seed in range(FIRST, FIRST + seeds)]
-    effects = [one for district_ in each for one in district_["observed"]]
-    shown = [one for one in effects if one["shown"] == "shown"]
-    held = float(np.mean([one["low"] <= one["true"] <= one["high"] for one in shown])) if shown else None
-    claims = float(np.mean([bool(one["claimed_observed"]) for one in each])) if each else None
-    print(f"  observed, {OBSERVED:,} students: {len(shown)} of {len(effects)} may be shown, of which {held} hold the truth; "
-          f"an effect claimed in {claims} of {seeds} seeds")  # fmt: skip
-    return {"seeds": seeds, "shown": len(shown), "estimates": len(effects), "intervals_hold": held, "claims": claims}
+def _kept(folder: Path | None, name: str, make: Callable[[], Any]) -> Any:
+    """Return what was kept under a name in a folder, or make and keep it."""
+    path = None if folder is None else folder / f"recommend-{name}.json"
+    if path is not None and path.exists():
+        return json.loads(path.read_text())
+    made = make()
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(made))
+    return made
+
+
+def _estimates(name: str, each: Sequence[Mapping[str, Sequence[Mapping[str, Any]]]]) -> dict[str, Any]:
+    """Return and print by way of giving help how many intervals may be shown and hold the truth, and how often one claims."""
+    found = {}
+    for way in ("lottery", "record", "staff"):
+        seen = [one for district_ in each for one in district_[way]]
+        shown = [one for one in seen if one["shown"] == "shown"]
+        held = [one["low"] <= one["true"] <= one["high"] for one in shown]
+        claims = [any(one["claimed"] for one in district_[way]) for district_ in each]
+        low, high = interval(np.array(claims, float))
+        found[way] = {"estimates": len(seen), "shown": len(shown), "hold": float(np.mean(held)) if held else None,
+                      "none_claimed": 1 - float(np.mean(claims)), "none_claimed_interval": [1 - high, 1 - low],
+                      "hold_by_support": {support: float(np.mean([at for one, at in zip(shown, held, strict=True)
+                                                                  if one["support"] == support]))
+                                          for support in sorted({one["support"] for one in shown})}}  # fmt: skip
+        share = f"{np.mean(held):.1%}" if held else "none"
+        print(
+            f"{name}, {way}: {len(shown):,} of {len(seen):,} may be shown, of which {share} hold the truth; "
+            f"none claimed in {1 - np.mean(claims):.0%} of {len(each)} districts ({1 - high:.0%} to {1 - low:.0%})"
+        )
+    return found
 
 
 def _print(name: str, figures: Mapping[str, Mapping[str, Any]], covered: float, estimates: int, claims: float) -> None:

@@ -1,9 +1,15 @@
-"""Filling a feature's words with its values."""
+"""Filling a feature's words with its values, and sentences that can be said in more than one language.
+
+A sentence is a key, its English text and its values. English is said by this file alone. Another language has a text of its
+own for each key (:mod:`features.languages`), with the same values; what it has none for is said in English.
+"""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 
@@ -17,13 +23,17 @@ class _Phrases(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         kind, _, rest = format_spec.partition(" ")
-        if kind in _OWN:
+        if kind in _OWN and not isinstance(value, str):
             return _OWN[kind](float(value), rest)
-        text = format(value, format_spec)
-        # A number that rounds to nothing has no sign: "-0" is not a thing to say to anybody.
-        if text.startswith("-") and not any(digit in text for digit in "123456789"):
-            return ("+" if "+" in format_spec else "") + text[1:]
-        return text
+        return formatted(value, format_spec)
+
+
+def formatted(value: object, spec: str) -> str:
+    """Return a value as Python formats it, but a number that rounds to nothing without a sign: nobody should read "-0"."""
+    text = format(value, spec)
+    if not isinstance(value, str) and text.startswith("-") and not any(digit in text for digit in "123456789"):
+        return ("+" if "+" in spec else "") + text[1:]
+    return text
 
 
 def _counted(value: float, noun: str) -> str:
@@ -71,3 +81,66 @@ def fill(template: str, values: Mapping[str, object]) -> str:
     'handed in the latest piece of work 7 days after it was due'
     """
     return _PHRASES.vformat(template, (), values)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Something to say: ``english`` has a field for each of ``values``, and ``key`` names it in every other language.
+
+    A value is text, a number, a day, another sentence, or several sentences, which are said as a list.
+    """
+
+    key: str
+    english: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Language:
+    """How sentences are said: in English here, in another language where a subclass has the words."""
+
+    code = "en"
+
+    def has(self, key: str, english: str) -> bool:
+        """Whether this language has its own words for an English text of a key."""
+        return True
+
+    def say(self, told: Sentence) -> str:
+        """Return a sentence in this language, in English where it has no words of its own for it.
+
+        >>> ENGLISH.say(Sentence("missing", "{name} has {value:n piece} of work missing", {"name": "Ana", "value": 2}))
+        'Ana has 2 pieces of work missing'
+        """
+        return fill(told.english, {name: self._said(value) for name, value in told.values.items()})
+
+    def text(self, key: str, english: str, **values: object) -> str:
+        """Return the text of a key with its values, in this language."""
+        return self.say(Sentence(key, english, values))
+
+    def listed(self, told: Sequence[str]) -> str:
+        """Return several texts as one list.
+
+        >>> ENGLISH.listed(["a", "b", "c"])
+        'a, b and c'
+        """
+        return " and ".join([", ".join(told[:-1]), told[-1]]) if len(told) > 1 else "".join(told)
+
+    def _said(self, value: object) -> object:
+        if isinstance(value, Sentence):
+            return self.say(value)
+        if isinstance(value, tuple):
+            return self.listed([self.say(one) for one in value])
+        return value
+
+
+#: What everything is said in unless another language is asked for.
+ENGLISH = Language()
+
+
+@lru_cache(4096)
+def fields(template: str) -> frozenset[str]:
+    """Return the names of a template's fields.
+
+    >>> sorted(fields("{done:.0f} of {due:n piece}"))
+    ['done', 'due']
+    """
+    return frozenset(name for _, name, _, _ in string.Formatter().parse(template) if name)

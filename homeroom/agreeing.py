@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 def goals(settings: Settings, say: Say) -> None:
     """Check ``goals.toml`` and tell what is in force and who signed it. Raises Refused with all that is wrong with the file."""
+    from serving import catalogue
     from serving.cases.agreements import KINDS, in_force, verify
     from serving.cases.database import open_database
     from serving.goals import FILE, check, read
+    from serving.store import Store
 
     db, today = open_database(settings.database_url), datetime.now(UTC).date()
     path = settings.home / FILE
@@ -28,6 +30,15 @@ def goals(settings: Settings, say: Say) -> None:
         say.lines(f"{FILE}: {len(written['goal'])} goals, " + ("as signed." if same else "not signed as they are written."))
     else:
         say.lines(f"There is no {FILE} in the state folder. docs/goals.md shows one.")
+    own = Store.of(settings.home, settings.tenant).folder / catalogue.FILE
+    if own.exists():
+        agreed = in_force(db, settings.tenant, "catalogue", today)
+        if agreed is None:
+            told = "no catalogue was ever signed, so it is read as it is."
+        else:
+            same = agreed.content == check("catalogue", read(own), ())
+            told = "as signed." if same else "not signed as it is written: what was signed is in force."
+        say.lines(f"{own.name}: {told}")
     broken = verify(db, settings.tenant)
     for kind in KINDS:
         version = in_force(db, settings.tenant, kind, today)
@@ -47,16 +58,19 @@ def agree(settings: Settings, say: Say, kind: Kind, file: Path | None, login: st
 
     """
     from features.problems import NotFound
+    from serving import catalogue
     from serving.cases.agreements import agree as sign
     from serving.cases.database import open_database
     from serving.cases.people import find_login
     from serving.goals import FILE, check, read
+    from serving.store import Store
 
     db = open_database(settings.database_url)
     account = find_login(db, settings.tenant, login)
     if account is None:
         raise NotFound(f"No account has the login {login}. `homeroom accounts list` tells which there are.")
-    path = file or settings.home / (FILE if kind == "goals" else f"{kind}.toml")
+    own = {"goals": settings.home / FILE, "catalogue": Store.of(settings.home, settings.tenant).folder / catalogue.FILE}
+    path = file or own.get(kind, settings.home / f"{kind}.toml")
     content = check(kind, read(path), _organisations(settings))
     version = sign(db, settings.tenant, account, kind, content, reason, datetime.now(UTC))
     say.lines(f"{kind}: {_told(version)}")

@@ -1,10 +1,14 @@
 """What ``homeroom allocate`` and ``homeroom access`` do: limited places by need, devices and internet by what is owed.
 
 ``allocate`` reads the newest list and a file of places and hours, allocates (:mod:`serving.allocation`), and then has the
-audit look at what came out, group by group. Where a group of ten or more was offered less than .8 or more than 1.25 of what
-its need says, nothing is released until somebody says by name that it may be, and why. Every run is noted with its seed,
-those that were held among them, so that nobody can draw again until they like it. Without a seed of its own a draw's follows
-from the list, the places and a secret of the tenant's: to repeat it is to get the same one.
+audit look at what came out, group by group. Where a group of ten or more can expect less than .8 or more than 1.25 of what
+its need says, and chance does not explain it, nothing is released until somebody says by name that it may be, and why. Every
+run is noted with its seed, those that were held among them, so that nobody can draw again until they like it. Without a seed
+of its own a draw's follows from the list, the places and a secret of the tenant's: to repeat it is to get the same one.
+
+A **round** is a list and the places of a file. It is released once. What was offered lies first in a file, whose note beside it
+makes it released, and then in the database, from which effects are learned: the same command ends a release that was killed in
+between, and after that changes nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +32,16 @@ if TYPE_CHECKING:
     from homeroom.settings import Settings
     from serving.allocation import Allocation, Staff
     from serving.cases.database import Database
+    from serving.cases.offers import Drawn
     from serving.catalogue import Catalogue
     from serving.goals import Capacity
     from serving.store import Latest, Store
 
 #: Where runs are noted, and the folder of what was released, in the tenant's folder.
 NOTED, RELEASED = "allocations.jsonl", "allocations"
+
+#: An offer of the last so many days stands until it is refused: nobody is offered the same again, or more than they may have.
+STANDS_FOR_DAYS = 180
 
 #: Staff who meet the student: what they give is a human contact.
 PERSONS = frozenset({"adult", "counselor", "tutor", "mentor", "volunteer", "psychologist", "adviser", "nurse"})
@@ -159,11 +167,13 @@ def _hours(
 class Asked:
     """Everybody on the list: ``scores`` as :func:`serving.allocation.allocate` takes them, the talk among them.
 
-    ``owed`` gives ``student_id``, ``intervention_id`` and ``school`` of what is raised whatever else is offered.
+    ``owed`` gives ``student_id``, ``intervention_id`` and ``school`` of what is raised whatever else is offered; ``has`` how
+    many new supports somebody was offered lately and has not refused.
     """
 
     scores: pl.DataFrame
     owed: pl.DataFrame
+    has: Mapping[str, int]
 
 
 def asked(records: SchoolRecords, store: Store, latest: Latest, db: Database | None, tenant: str) -> Asked:
@@ -179,9 +189,10 @@ def asked(records: SchoolRecords, store: Store, latest: Latest, db: Database | N
     from features.problems import NotFound
     from serving import needs, recommend
     from serving.allocation import COLUMNS
-    from serving.cases import casebook
+    from serving.cases import offers
+    from serving.cases.told import NOTHING
     from serving.catalogue import CONVERSATION
-    from serving.offers import Help
+    from serving.offers import Help, heeded
 
     listed = store.scored(latest)
     if listed is None:
@@ -194,17 +205,21 @@ def asked(records: SchoolRecords, store: Store, latest: Latest, db: Database | N
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in here.filter(pl.col("student_id").is_in(wanted)).iter_rows(named=True):
         rows[row["student_id"]].append(row)
-    help_ = Help.of(store.folder, latest.as_of, records)
+    help_ = Help.of(store.folder, latest.as_of, records, db)
     known = needs.circumstances(records, latest.as_of)
-    each = needs.needs(records, latest.as_of, {who: needs.of_rows(rows[who]) for who in wanted}, help_.library)
-    running = casebook.running_supports(db, tenant, wanted) if db is not None else {}
-    scores, owed = [], []
+    factors = {who: needs.of_rows(rows[who]) for who in wanted}
+    each = needs.needs(records, latest.as_of, factors, help_.library, at_stake=needs.stakes_of_list(listed))
+    since = datetime.now(UTC) - timedelta(days=STANDS_FOR_DAYS)
+    made = offers.made(db, tenant, since) if db is not None else {}
+    scores, owed, has = [], [], {}
     for who in wanted:
-        mine = frozenset(one.intervention_id for one in running.get(who, ()))
         school = known[who].organisation_id if who in known else None
         if school is None:
             continue  # left since the list was made
-        found = recommend.consider(replace(each[who], running=each[who].running | mine), help_.catalogue, latest.as_of)
+        stands = {one.intervention_id for one in made.get(who, ()) if one.answer != "refused"}
+        has[who] = len(stands - {CONVERSATION})
+        need = heeded(each[who], help_.helped.get(who, NOTHING))
+        found = recommend.consider(replace(need, running=need.running | stands), help_.catalogue, latest.as_of)
         scores.append((who, CONVERSATION, 0.0, school))
         # What is for a whole class or year has no places for one student.
         alone = [one for one in found.possible if not help_.catalogue[one.intervention_id].group]
@@ -214,6 +229,7 @@ def asked(records: SchoolRecords, store: Store, latest: Latest, db: Database | N
     return Asked(
         pl.DataFrame(scores, schema=dict(COLUMNS), orient="row"),
         pl.DataFrame(owed, schema=dict.fromkeys(("student_id", "intervention_id", "school"), pl.String), orient="row"),
+        {who: count for who, count in has.items() if count},
     )
 
 
@@ -247,28 +263,38 @@ def staff(told: Told, catalogue: Catalogue) -> Staff:
 
 def allocate(
     settings: Settings, say: Say, store: Store, file: Path, as_of: date | None, out: Path | None, seed: int | None,
-    released_by: str, reason: str, db: Database | None,
+    decided_by: str, reason: str,
 ) -> None:  # fmt: skip
     """Allocate the places of a file to everybody on the newest list, tell what came out, and release it or hold it.
 
+    What was released of this list and these places already is told again, and nothing changes.
+
     Raises:
-        NotFound: there is no list, or none of the day that was asked for.
-        Refused: the file is wrong, or not everybody can be spoken with; or the audit holds the release.
+        NotFound: there is no list, or none of the day that was asked for; or no account of this login.
+        Refused: the file is wrong, or not everybody can be spoken with; or the audit holds the release; or the places were
+            drawn for already with another seed, or given out from another list.
 
     """
     from features.problems import NotFound, Problem, Refused
+    from homeroom import rights
     from homeroom.auditing import of_allocation
     from serving import allocation
     from serving.catalogue import CONVERSATION
-    from serving.offers import Help
+    from serving.offers import catalogue_of
 
     latest = store.latest()
     if latest is None or (as_of is not None and latest.as_of != as_of):
         newest = f"The newest list is of {latest.as_of}." if latest else "There is no list yet."
         raise NotFound(f"{newest} Run `homeroom score` first.")
-    records = store.records()
-    catalogue = Help.of(store.folder, latest.as_of, records).catalogue
+    records, db = store.records(), rights.cases(settings)
+    catalogue = catalogue_of(store.folder, db)
     told = read_capacity(file, _organisations(records), catalogue)
+    done = _released(store, latest, told)
+    if done is not None:
+        _repeat(settings, say, store, done, seed, out)
+        return
+    _refuse_again(store, told)
+    name, role = _decider(db, settings.tenant, decided_by)
     owed = [key for key, one in catalogue.items() if one.entitlement]
     with say.progress("allocating") as step:
         step("needs")
@@ -281,28 +307,57 @@ def allocate(
             who.scores, {key: places for key, places in told.capacity.places.items() if key[0] not in owed},
             seed=_seed(store, latest, told) if seed is None else seed, most_each=told.most_each, tolerance=told.tolerance,
             contacts=allocation.Contacts(CONVERSATION, by), staff=staff(told, catalogue),
-            above=above(records, latest.as_of), apart=sorted(apart), entitlements=owed,
+            above=above(records, latest.as_of), apart=sorted(apart), entitlements=owed, has=who.has,
         )  # fmt: skip
         step("the audit")
         audit = of_allocation(records, drawn.rows, latest.as_of, told.most_each)
     outside = [one for one in audit if one["outside"]]
-    held = bool(outside) and not (released_by.strip() and reason.strip())
-    noted = _note(store, latest, told, drawn, audit, held, released_by.strip(), reason.strip())
+    held = bool(outside) and not (name and reason.strip())
+    decision = {"decided_by": name, "role": role, "reason": reason.strip()} if outside and not held else {}
+    found = {**_note(latest, told, drawn, audit), "held": held, **decision}
+    where = [] if held else _release(settings, store, drawn, who, found, out)
     say.lines(*_lines(drawn, who, told, audit))
     if held:
-        say.result({**noted, "held": [f"{one['attribute']}: {one['group']}" for one in outside]})
+        _add(store, found)
+        say.result({**found, "outside": [f"{one['attribute']}: {one['group']}" for one in outside]})
         raise Refused(
             [
                 Problem("audit", f"{one['attribute']}: {one['group']}",
-                        f"it was offered {one['ratio']:.2f} of what its need says",
-                        "Look at why. If it is to be released so, say who answers for it: --released-by NAME --reason WHY.")
+                        f"it can expect {one['ratio']:.2f} of what its need says; by chance it would lie from "
+                        f"{one['low']:.2f} to {one['high']:.2f}",
+                        "Look at why. If it is to be released so, say who answers for it: --decided-by LOGIN --reason WHY.")
                 for one in outside
             ],
             "The allocation is held until a named person decides; nothing was written",
         )  # fmt: skip
-    where = _release(store, latest, drawn, who, noted["run"], out)
     say.lines(*(f"Written: {path}" for path in where))
-    say.result({**noted, "out": [str(path) for path in where]})
+    say.result({**found, "out": [str(path) for path in where]})
+
+
+def _decider(db: Database | None, tenant: str, login: str) -> tuple[str, str]:
+    """Return the name and role of whoever answers for a release; nothing where nobody was named.
+
+    Where people have accounts it is one of them, and one who may sign for a school. Before that a name is taken as written.
+
+    Raises:
+        NotFound: no account has this login.
+        Refused: whoever has it may not decide.
+
+    """
+    from features.problems import NotFound, Problem, Refused
+    from serving.cases.agreements import SIGNERS
+    from serving.cases.people import accounts, find_login
+
+    if not login.strip() or db is None or not accounts(db, tenant):
+        return login.strip(), ""
+    found = find_login(db, tenant, login.strip())
+    if found is None:
+        raise NotFound(f"No account has the login {login.strip()}. `homeroom accounts list` tells which there are.")
+    if found.disabled or found.role not in SIGNERS:
+        hint = f"Ask one of these: {', '.join(sorted(SIGNERS))}."
+        why = "the account is disabled" if found.disabled else f"a {found.role} does not sign for a school"
+        raise Refused([Problem("allocation", "--decided-by", why, hint)], "The allocation was not released")
+    return found.name, found.role
 
 
 def _organisations(records: SchoolRecords) -> Sequence[str]:
@@ -315,43 +370,152 @@ def _seed(store: Store, latest: Latest, told: Told) -> int:
     return int.from_bytes(hmac.new(store.secret("lottery"), what.encode(), hashlib.sha256).digest()[:6])
 
 
-def _note(
-    store: Store, latest: Latest, told: Told, drawn: Allocation, audit: Sequence[Mapping[str, Any]], held: bool,
-    released_by: str, reason: str,
-) -> dict[str, Any]:  # fmt: skip
-    """Add the run to those that are noted; nothing of one student is. Return what was noted."""
-    path = store.folder / NOTED
-    runs = len(path.read_text().splitlines()) if path.exists() else 0
-    outside = any(one["outside"] for one in audit)
-    found = {
-        "run": runs + 1, "at": datetime.now(UTC).isoformat(timespec="seconds"), "as_of": latest.as_of.isoformat(),
+def _round(latest: Latest, told: Told) -> str:
+    """Return what names a list and the places given out from it."""
+    return f"{latest.as_of}/{hashlib.sha256(f'{latest.token}{told.digest}'.encode()).hexdigest()[:10]}"
+
+
+def _note(latest: Latest, told: Told, drawn: Allocation, audit: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what is noted of a run; nothing of one student is."""
+    return {
+        "round": _round(latest, told), "at": datetime.now(UTC).isoformat(timespec="seconds"), "as_of": latest.as_of.isoformat(),
         "list": latest.token, "capacity": told.digest, "set_by": told.capacity.set_by, "seed": drawn.seed,
         "tolerance": drawn.tolerance, "status": drawn.status, "gap": drawn.gap, "bound": drawn.bound, "best": drawn.best,
         "total": drawn.total, "expected": drawn.expected, "seconds": drawn.seconds,
-        "students": drawn.rows["student_id"].n_unique(), "offers": int(drawn.rows["offered"].sum()), "held": held,
-        "released_by": released_by if outside else "", "reason": reason if outside else "", "audit": list(audit),
+        "students": drawn.rows["student_id"].n_unique(), "offers": int(drawn.rows["offered"].sum()), "audit": list(audit),
     }  # fmt: skip
-    with path.open("a") as file:
-        file.write(json.dumps(found) + "\n")
+
+
+#: What differs between two runs that are the same.
+_OF_A_RUN = ("at", "seconds")
+
+
+def _add(store: Store, found: Mapping[str, Any], name: str = NOTED) -> None:
+    """Note a run unless the last that was noted is the same."""
+    path = store.folder / name
+    lines = path.read_text().splitlines() if path.exists() else []
+    last = json.loads(lines[-1]) if lines else {}
+
+    def essence(run: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in run.items() if name not in _OF_A_RUN}
+
+    if essence(last) != essence(json.loads(json.dumps(found))):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(json.dumps(found) + "\n")
+
+
+def _files(store: Store, round_: str) -> tuple[Path, Path]:
+    """Return the file of a round's offers, and the note that makes it released."""
+    path = store.folder / RELEASED / f"{round_.replace('/', '-')}.parquet"
+    return path, path.with_suffix(".json")
+
+
+def _refuse_again(store: Store, told: Told) -> None:
+    """Raise Refused where the places of this very file were given out lately from another list: they are no longer there."""
+    from features.problems import Problem, Refused
+
+    since = datetime.now(UTC) - timedelta(days=STANDS_FOR_DAYS)
+    for note in sorted((store.folder / RELEASED).glob("[!.]*.json")):
+        found = json.loads(note.read_text())
+        if found["capacity"] == told.digest and datetime.fromisoformat(found["at"]) > since:
+            hint = "Write what is left, or what is new, and allocate that."
+            raise Refused([Problem("allocation", "places", f"they were given out from the list of {found['as_of']}", hint)],
+                          "The places of this file are given away")  # fmt: skip
+
+
+def _released(store: Store, latest: Latest, told: Told) -> dict[str, Any] | None:
+    """Return the note of a list and places that were released, None where they were not."""
+    _, note = _files(store, _round(latest, told))
+    found: dict[str, Any] | None = json.loads(note.read_text()) if note.exists() else None
     return found
 
 
-def _release(store: Store, latest: Latest, drawn: Allocation, who: Asked, run: int, out: Path | None) -> list[Path]:
-    """Write who is offered what, into the state folder and where it was asked for; return where."""
+def _release(
+    settings: Settings, store: Store, drawn: Allocation, who: Asked, found: Mapping[str, Any], out: Path | None
+) -> list[Path]:
+    """Write who is offered what, into the state folder, the database and where it was asked for; return where."""
     import polars as pl
 
     owed = who.owed.with_columns(offered=pl.lit(value=True), probability=pl.lit(1.0), how=pl.lit("owed"))
     rows = pl.concat([drawn.rows, owed], how="diagonal").sort("student_id", "intervention_id")
-    rows = rows.with_columns(pl.lit(latest.as_of).alias("as_of"), pl.lit(drawn.seed).alias("seed"))
-    paths = [store.folder / RELEASED / f"{latest.as_of}-{run:04d}.parquet", *([out] if out else [])]
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows.write_parquet(path)
-    return paths
+    as_of = pl.lit(found["as_of"]).str.to_date()
+    rows = rows.with_columns(as_of.alias("as_of"), pl.lit(drawn.seed).alias("seed"), pl.lit(found["round"]).alias("round"))
+    path, note = _files(store, found["round"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for to, write in ((path, rows.write_parquet), (note, lambda to: to.write_text(json.dumps(found)))):
+        building = to.with_name(f".{to.name}")
+        write(building)
+        building.replace(to)
+    return _end(settings, store, found, out)
+
+
+def _end(settings: Settings, store: Store, found: Mapping[str, Any], out: Path | None) -> list[Path]:
+    """Do what is left of a release whose files are written: note it, record it in the database, copy it."""
+    import polars as pl
+
+    from serving.cases import offers
+    from serving.cases.database import open_database
+    from serving.cases.keys import create_tenant
+    from serving.cases.people import accounts
+
+    _add(store, found)
+    path, _ = _files(store, found["round"])
+    rows = pl.read_parquet(path)
+    db, round_ = open_database(settings.database_url), found["round"]
+    drew = rows["draw"].drop_nulls().unique()
+    if not offers.recorded(db, settings.tenant, round_, drew):
+        create_tenant(db, settings.tenant)
+        name, role = found.get("decided_by", ""), found.get("role", "")
+        decider = next((one for one in accounts(db, settings.tenant) if role and (one.name, one.role) == (name, role)), None)
+        offers.record(db, settings.tenant, decider, round_, found["seed"], _drawn(rows), datetime.now(UTC),
+                      released=_trail_word(round_, found))  # fmt: skip
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        rows.write_parquet(out)
+    return [path, *([out] if out else [])]
+
+
+def _drawn(rows: pl.DataFrame) -> list[Drawn]:
+    """Return the rows of a release that the database keeps: all that was offered but what is owed, and all that drew lots."""
+    import polars as pl
+
+    from serving.cases.offers import Drawn
+
+    kept = rows.filter(pl.col("how") != "owed", pl.col("offered") | pl.col("draw").is_not_null())
+    columns = kept.select("student_id", "intervention_id", "probability", "offered", pl.col("draw").fill_null(""))
+    return [Drawn(*one) for one in columns.iter_rows()]
+
+
+def _trail_word(round_: str, found: Mapping[str, Any]) -> str:
+    """Return what stands in the trail of a release: its round, and the digest of its note, which says who decided and why."""
+    digest = hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+    return f"{round_}, note {digest[:32]}{', decided' if found.get('decided_by') else ''}"
+
+
+def _repeat(settings: Settings, say: Say, store: Store, done: Mapping[str, Any], seed: int | None, out: Path | None) -> None:
+    """Tell of a round that was released before; end it where it was killed, and change nothing else.
+
+    Raises:
+        Refused: it was drawn with another seed than is asked for now.
+
+    """
+    from features.problems import Problem, Refused
+
+    if seed is not None and seed != done["seed"]:
+        hint = "A draw is not repeated. Other places are another file, and a later list another draw."
+        raise Refused([Problem("allocation", "--seed", f"these places were drawn for with seed {done['seed']}", hint)],
+                      "These places were given out from this list already")  # fmt: skip
+    where = _end(settings, store, done, out)
+    say.lines(f"These places were given out from this list at {done['at']}: {done['offers']:,} offers to {done['students']:,} "
+              "students. Nothing was drawn again.", *(f"Written: {path}" for path in where))  # fmt: skip
+    say.result({**done, "repeated": True, "out": [str(path) for path in where]})
 
 
 def _lines(drawn: Allocation, who: Asked, told: Told, audit: Sequence[Mapping[str, Any]]) -> list[str]:
     import polars as pl
+
+    from homeroom.auditing import HIGH, LOW
 
     talks = drawn.rows.filter(pl.col("score").is_null())
     each = drawn.unmet.group_by("intervention_id").agg(pl.col("asked", "offered", "has_others", "unmet", "no_places").sum())
@@ -369,12 +533,14 @@ def _lines(drawn: Allocation, who: Asked, told: Told, audit: Sequence[Mapping[st
         f"Sum of scores {drawn.total:.3f}; the best found {drawn.best:.3f}, none can pass {drawn.bound:.3f}: "
         f"gap {drawn.gap:.4%} ({drawn.status}), {drawn.seconds:.1f} s.",
         f"{drew:,} stood at a line, within {drawn.tolerance:.0%} of it, and drew lots with seed {drawn.seed}.",
-        "Offers given need, by group (1.00: as its need says):",
+        "Chances given need, by group (1.00: as its need says; in brackets where chance alone keeps it, and after the draw):",
     ]
     for group in audit:
-        before = "" if group["by_chances"] is None else f" ({group['by_chances']:.2f} before the draw)"
-        outside = "  outside .8 to 1.25" if group["outside"] else ""
-        lines.append(f"  {group['attribute']}: {group['group']}: {group['ratio']:.2f}{before}{outside}")
+        after = "-" if group["drawn"] is None else f"{group['drawn']:.2f}"
+        odd = not LOW <= group["ratio"] <= HIGH
+        told_of = f"  outside {LOW:g} to {HIGH:g}" + ("" if group["outside"] else ", as chance would have it") if odd else ""
+        lines.append(f"  {group['attribute']}: {group['group']}: {group['ratio']:.2f} "
+                     f"({group['low']:.2f} to {group['high']:.2f}; {after}){told_of}")  # fmt: skip
     if not audit:
         lines.append("  no group of ten or more is on record")
     return lines
@@ -426,9 +592,7 @@ def access(
         "seed": seed, "items": {kind: items[kind] for kind in asked}, "site_share": site_share,
         "states": {kind: states[kind] for kind in asked},
     }  # fmt: skip
-    store.folder.mkdir(parents=True, exist_ok=True)
-    with (store.folder / LENT_NOTED).open("a") as file:
-        file.write(json.dumps(noted) + "\n")
+    _add(store, noted, LENT_NOTED)
     for kind in asked:
         say.lines(*_access_lines(found, kind, states[kind]))
     if hotspots is not None:

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 from features.problems import NotFound
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import polars as pl
 
     from features.records import SchoolRecords
+
+    Floats = npt.NDArray[np.float64]
 
 #: What is shown of a group, by the name on the card.
 _COLUMNS: Mapping[str, str] = {
@@ -122,17 +126,29 @@ LOW, HIGH = 0.8, 1.25
 #: A group of fewer students is not told of.
 LEAST_STUDENTS = 10
 
-#: Needs are parted into so many bands, of at least so many students each.
-_BANDS, _LEAST_OF_BAND = 5, 20
+#: Needs are parted into at most so many bands, of at least so many students each.
+_BANDS, _LEAST_OF_BAND = 20, 20
+
+#: How often groups are dealt out anew among students of like need, and how many deals are looked at together (memory).
+_DEALS, _TOGETHER = 1_999, 200
+
+#: In so many allocations in which group and chance have nothing to do with each other, any group at all is outside.
+_FALSELY = 0.02
 
 
 def of_allocation(records: SchoolRecords, rows: pl.DataFrame, as_of: date, most_each: int) -> list[dict[str, Any]]:
-    """Return how much each group was offered beside what its need says, the lowest first.
+    """Return what each group could expect to be offered beside what its need says, the lowest first.
 
     A student's need is the sum of the scores of what could be given at most; students are parted into bands of it, and what
-    a group's need says is what it would have been offered at the rate of everybody in the same bands (indirect
-    standardisation). ``ratio`` is what was offered over that, ``by_chances`` the same of the chances before the draw,
-    ``about`` the number of students in tens, ``outside`` whether the ratio is below :data:`LOW` or above :data:`HIGH`.
+    a group's need says is what it would expect at the rate of everybody in the same bands (indirect standardisation).
+    ``ratio`` is what it can expect before the draw over that: the sum of its chances, so that the luck of a lottery counts
+    neither way. ``drawn`` is the same of what came out of the draw.
+
+    Few places swing by chance even so, since who is in a group and stands above a line are few. So groups are dealt out anew
+    among students of the same band: ``low`` to ``high`` is where every group's ratio stays in 98% of these deals, all groups
+    together (the largest deviation counts: Westfall and Young 1993). ``outside`` is a ratio below :data:`LOW` or above
+    :data:`HIGH` that lies outside that too. Where group and chance have nothing to do with each other, at most one allocation
+    in fifty has any such group. A group in which chance explains more than these limits is told with its range.
 
     Args:
         records: the school's records, whose groups the audit alone may read.
@@ -141,6 +157,7 @@ def of_allocation(records: SchoolRecords, rows: pl.DataFrame, as_of: date, most_
         most_each: the most supports that one student is given.
 
     """
+    import numpy as np
     import polars as pl
 
     from serving.figures import Facts
@@ -165,17 +182,58 @@ def of_allocation(records: SchoolRecords, rows: pl.DataFrame, as_of: date, most_
           for name in ("got", "chances"))
     )  # fmt: skip
     keys = each.select("student_id", "enrolment_id", pl.lit(as_of).alias("as_of"))
-    found = []
+    found, members = [], []
     for attribute in attributes(records, keys):
         for at, group in enumerate(attribute.groups):
-            mine = each.filter(pl.Series(attribute.code == at))
-            sums = mine.select(pl.col("got", "chances", "say_got", "say_chances").sum()).row(0, named=True)
-            if mine.height < LEAST_STUDENTS or sums["say_got"] <= 0:
+            mine = attribute.code == at
+            sums = each.filter(pl.Series(mine)).select(pl.col("got", "chances", "say_got", "say_chances").sum())
+            got, chances, say_got, say = sums.row(0)
+            if mine.sum() < LEAST_STUDENTS or say <= 0:
                 continue
-            ratio = sums["got"] / sums["say_got"]
+            members.append(mine)
             found.append({
-                "attribute": attribute.name, "group": group, "about": tens(mine.height), "ratio": round(ratio, 3),
-                "by_chances": round(sums["chances"] / sums["say_chances"], 3) if sums["say_chances"] > 0 else None,
-                "outside": not LOW <= ratio <= HIGH,
+                "attribute": attribute.name, "group": group, "about": tens(int(mine.sum())), "ratio": chances / say,
+                "drawn": round(got / say_got, 3) if say_got > 0 else None, "say": say,
             })  # fmt: skip
+    if not found:
+        return []
+    left = (each["chances"] - each["say_chances"]).to_numpy()
+    spread, farthest = _by_chance(left, each["band"].to_numpy(), np.array(members, dtype=np.float64))
+    for one, swing in zip(found, spread.tolist(), strict=True):
+        ratio, reach = one["ratio"], farthest * swing / one.pop("say")
+        one["outside"] = bool(not LOW <= ratio <= HIGH and abs(ratio - 1) > reach + 1e-9)
+        one |= {"ratio": round(ratio, 3), "low": round(max(1 - reach, 0.0), 3), "high": round(1 + reach, 3)}
     return sorted(found, key=lambda one: (one["ratio"], one["attribute"], one["group"]))
+
+
+def _by_chance(left: Floats, band: Floats, members: Floats) -> tuple[Floats, float]:
+    """Return how far each group's sum swings, and how many such swings the farthest of all groups reaches by chance.
+
+    Args:
+        left: what each student expects beyond what their need says, shape ``(students,)``; of a band it adds up to 0.
+        band: whom groups are dealt out among, shape ``(students,)``.
+        members: 1 of whoever is in a group, shape ``(groups, students)``.
+
+    Returns:
+        The standard deviation of each group's sum over all deals, which is known exactly (sampling without replacement),
+        and the 98th percentile of the largest of all groups' deviations in units of it.
+
+    """
+    import numpy as np
+
+    _, where, size = np.unique(band, return_inverse=True, return_counts=True)
+    of_band = np.eye(len(size))[where]
+    some = members @ of_band
+    squares = (left**2) @ of_band
+    spread = np.sqrt((some * (size - some) / np.maximum(size - 1, 1) * squares / size).sum(axis=1))
+    swings = spread > 1e-9
+    if not swings.any():
+        return spread, 0.0
+    rng, farthest, order = np.random.default_rng(len(left)), [], np.argsort(where, kind="stable")
+    for start in range(0, _DEALS, _TOGETHER):
+        deals = rng.random((min(_TOGETHER, _DEALS - start), len(left)))
+        # Sorted by band and within it by lot: whoever stands at a place of a band is dealt to another of the same band.
+        dealt = np.empty_like(deals)
+        dealt[:, order] = left[np.argsort(where + deals, axis=1)]
+        farthest.append((np.abs(dealt @ members[swings].T) / spread[swings]).max(axis=1))
+    return spread, float(np.quantile(np.concatenate(farthest), 1 - _FALSELY, method="higher"))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from homeroom import agreeing, allocating, flat, monitoring, people, promoting, responses, rights
+from homeroom import agreeing, allocating, flat, learning, monitoring, people, promoting, responses, rights, teaching
 from homeroom.flat import FLAT
 from homeroom.responses import RESPONSES
 
@@ -403,7 +403,9 @@ def train(
         responses.train(say, path, mapping, _store(settings))
         return
     from homeroom.evaluating import in_practice
+    from serving.cases.given import with_given
     from serving.erasure import note_members
+    from serving.offers import catalogue_of
     from training import train as training
     from training.gates import Gates
     from training.rolling import Schedule
@@ -413,6 +415,8 @@ def train(
     told = settings.section("train", Training)
     search = Search(trials, settings.home / "models" / "tuning") if trials else None
     records, source_told = _records(settings, say, source, path, mapping)
+    cases, folder = rights.cases(settings), _store(settings).folder
+    records = with_given(records, cases, settings.tenant, catalogue_of(folder, cases))
     with say.progress("training") as step:
         results = training.train(
             records, targets, told, test_from, source_told.pass_mark, _registry(settings), progress=step,
@@ -633,7 +637,7 @@ def score(settings: Settings, say: Say, source: str, path: Path, as_of: date, ou
         return
     with say.progress("scoring") as step:
         done = run(records, loaded, as_of, _store(settings), out, told, step, watch, source_told.pass_mark,
-                   rights.withheld(settings), exempt)  # fmt: skip
+                   rights.withheld(settings), exempt, rights.cases(settings))  # fmt: skip
     for model in loaded:
         if model.target.unit == "skill" and model.target.name not in done.counts:
             say.lines(f"{model.target.name}: no evidence; no work of these classes is tagged with a skill")
@@ -692,7 +696,7 @@ def _score_by_rule(
     if any(one.ready for ability in found for one in ability.targets):
         raise NotFound("No model is promoted. Train one with `homeroom train`, then `homeroom promote TARGET VERSION`.")
     with say.progress("the published rule") as step:
-        help_ = Help.of(_store(settings).folder, as_of, records)
+        help_ = Help.of(_store(settings).folder, as_of, records, rights.cases(settings))
         listed = rule_list(records, as_of, told, step, rights.withheld(settings), help_)
     listed.write(out)
     say.lines(
@@ -945,6 +949,12 @@ def families_corrections(settings: Settings, say: Say) -> None:
     rights.corrections(say, settings)
 
 
+@command(click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False)))
+def photos(settings: Settings, say: Say, folder: Path) -> None:
+    """Take in the photos of FOLDER that the records name and that were agreed to, and remove every other that is kept."""
+    rights.photos(say, _store(settings), folder)
+
+
 @command()
 def goals(settings: Settings, say: Say) -> None:
     """Check goals.toml, and tell which goals, capacity, thresholds and catalogue are in force and who signed them."""
@@ -958,7 +968,7 @@ def goals(settings: Settings, say: Say) -> None:
     click.option("--reason", required=True, help="Why the school wants this; everybody reads it."),
 )
 def agree(settings: Settings, say: Say, kind: Kind, file: Path | None, login: str, reason: str) -> None:
-    """Sign a file (default: KIND.toml in the state folder) as what is agreed on from now."""
+    """Sign a file as what is agreed on from now (default: KIND.toml in the state folder; the tenant's interventions.toml)."""
     agreeing.agree(settings, say, kind, file, login, reason)
 
 
@@ -971,15 +981,58 @@ _SEED = click.option("--seed", type=click.IntRange(min=0), help="Of the lottery 
     click.option("--as-of", "as_of", callback=_date, metavar="DATE", help="The day of the list (default: the newest)."),
     click.option("--out", type=click.Path(path_type=Path), help="The Parquet file to write, beside the one that is kept."),
     _SEED,
-    click.option("--released-by", default="", metavar="NAME", help="Who answers for a release that the audit holds."),
+    click.option("--decided-by", default="", metavar="LOGIN", help="The account that answers for a release the audit holds."),
     click.option("--reason", default="", help="Why it may be released so."),
 )
 def allocate(
-    settings: Settings, say: Say, file: Path, as_of: date | None, out: Path | None, seed: int | None, released_by: str,
+    settings: Settings, say: Say, file: Path, as_of: date | None, out: Path | None, seed: int | None, decided_by: str,
     reason: str,
 ) -> None:  # fmt: skip
     """Offer the places that there are to everybody on the newest list, by need alone; ties are drawn, and the draw is kept."""
-    allocating.allocate(settings, say, _store(settings), file, as_of, out, seed, released_by, reason, rights.cases(settings))
+    allocating.allocate(settings, say, _store(settings), file, as_of, out, seed, decided_by, reason)
+
+
+@command(
+    click.argument("file", type=click.Path(path_type=Path), required=False),
+    click.option("--as-of", "as_of", callback=_date, metavar="DATE", help="The day (default: that of the newest list)."),
+)
+def resources(settings: Settings, say: Say, file: Path | None, as_of: date | None) -> None:
+    """Take a CSV or LRMI JSON-LD file of things to learn from into the library, and tell what is in it."""
+    teaching.resources(say, _store(settings), file, as_of or _newest(settings))
+
+
+@command(
+    click.argument("section_id", metavar="SECTION"),
+    click.option("--as-of", "as_of", callback=_date, metavar="DATE", help="The day (default: that of the newest list)."),
+)
+def lessons(settings: Settings, say: Say, section_id: str, as_of: date | None) -> None:
+    """Group a class by the skill that each student is ready for, with what to learn it from and to check it with."""
+    teaching.lessons(say, _store(settings), section_id, as_of or _newest(settings))
+
+
+def _newest(settings: Settings) -> date:
+    """Return the day of the newest list, or today where there is none."""
+    latest = _store(settings).latest()
+    return latest.as_of if latest else promoting.today()
+
+
+@command(
+    click.argument("file", type=click.Path(path_type=Path)),
+    click.option("--as", "login", required=True, metavar="LOGIN", help="The account in whose name it is recorded."),
+)
+def delivered(settings: Settings, say: Say, file: Path, login: str) -> None:
+    """Record from a CSV file what was said to places that were offered, and how many minutes were given of them."""
+    learning.delivered(settings, say, file, login)
+
+
+@command(
+    click.option("--until", callback=_date, metavar="DATE", help="The day to look at outcomes (default: the records' last)."),
+    click.option("--since", callback=_date, metavar="DATE",
+                 help="Help that began soon after it, and nobody drew for, is looked at too (default: when most began)."),
+)
+def effects(settings: Settings, say: Say, until: date | None, since: date | None) -> None:
+    """Tell whether help helps here: from lotteries, else from what was observed; kept beside what was published."""
+    learning.effects(settings, say, _store(settings), until, since)
 
 
 @command(
@@ -997,8 +1050,7 @@ def access(
     site_share: float,
 ) -> None:  # fmt: skip
     """Tell who has internet and a device at home, lend what there is by need alone, and say what stays unmet."""
-    latest = _store(settings).latest()
-    on = as_of or (latest.as_of if latest else promoting.today())
+    on = as_of or _newest(settings)
     allocating.access(settings, say, _store(settings), hotspots, devices, on, out, seed, site_share, rights.cases(settings))
 
 

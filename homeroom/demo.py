@@ -130,7 +130,7 @@ def prepare(home: Path, students: int, seed: int, training: Training, progress: 
     as_of = date.fromisoformat(world.years.through)
     scores = home / "scores.parquet"
     done = run(records, models, as_of, store, scores, Scoring(), lambda step, at, of: progress(f"scoring: {step}", at, of),
-               withheld=Withheld.of(_database(home), "default"), exempt="simulated")  # fmt: skip
+               withheld=Withheld.of(_database(home), "default"), exempt="simulated", db=_database(home))  # fmt: skip
     return Shown(
         home, as_of, district, {one.target.name: one.version for one in models}, tuple(results), scores, done.students,
         _key(home), _example(scores), entrances(home, records, as_of, datetime.now(UTC)),

@@ -23,6 +23,7 @@ from features.pipeline import FeatureTable
 from features.problems import HomeroomError, NotFound, Problem, Refused
 from features.standard import STANDARD
 from homeroom.simulate.run import MADE_BY, MANIFEST
+from serving import offers, whatif
 from serving.answers import Student, answer
 from serving.requests import School
 from serving.scoring import Risk, score
@@ -98,17 +99,23 @@ def page(home: Path) -> str:
     models = [registry.load(name, STANDARD) for name in TARGETS if name in latest.snapshots]
     risks: dict[str, list[Risk]] = {one.student_id: [] for one in whom}
     norms = store.norms(latest)
+    what_ifs: dict[whatif.Key, whatif.WhatIf] = {}
     for model in models:
         rows = store.snapshot(latest, model.target.name).filter(pl.col("student_id").is_in(list(risks))).collect()
         unit = model.target.unit
         table = FeatureTable.of(rows, model.catalog.at(unit), unit, norms.get(unit, Norms.none()))
-        for risk in score(table, model, latest.data_through):
+        scored = list(score(table, model, latest.data_through))
+        what_ifs |= whatif.where_it_matters(scored, table)
+        for risk in scored:
             risks[risk.student_id].append(risk)
     school = School(store.reference())
     titles = dict(pl.read_parquet(district / "sections" / "*.parquet").select("section_id", "title").iter_rows())
+    records = store.records()
+    help_ = offers.Help.of(store.folder, latest.as_of, records)
+    around = offers.Around.of(help_, records, list(risks), latest.as_of, any(one.target.unit == "skill" for one in models))
     told = [
         answer(Student(one.student_id, names[one.student_id]), latest.as_of, _few(risks[one.student_id]), school.statements,
-               AUDIENCE, store.secret())
+               AUDIENCE, store.secret(), around=around, what_ifs=what_ifs)
         for one in whom
     ]  # fmt: skip
     return "\n".join(_lines(whom, told, names, titles, latest)) + "\n"
@@ -183,8 +190,8 @@ def _lines(
             for gap in said["gaps"]:
                 found += ["", f"**{gap['statement']}** ({titles.get(gap['section_id'], '')})", "", *_gap(gap)]
         if said["recommendations"]:
-            found += ["", "### First"]
-            found += [line for step in said["recommendations"] for line in ("", f"{step['text']} {step['evidence']}")]
+            found += ["", "### What could help"]
+            found += [line for step in said["recommendations"] for line in ("", *_step(step))]
     found += ["", f"## One answer as a program receives it: {names[whom[0].student_id]}", "", "```json",
               json.dumps(told[0], indent=1, ensure_ascii=False), "```"]  # fmt: skip
     return found
@@ -195,7 +202,19 @@ def _risk(risk: Mapping[str, Any]) -> list[str]:
         return [f"**{risk['headline']}.** {risk['status_reason']}", *_list("What is not known", risk["unknowns"])]
     low, high = risk["interval"]
     numbers = f"(probability {risk['probability']:.2f}, interval {low:.2f} to {high:.2f})"
-    return [f"**{risk['headline']}.** {risk['per_100']} {numbers}", *_facts(risk)]
+    what_if = [line for one in risk.get("what_if", ()) for line in ("", one["text"])]
+    return [f"**{risk['headline']}.** {risk['per_100']} {numbers}", *_facts(risk), *what_if]
+
+
+def _step(step: Mapping[str, Any]) -> list[str]:
+    by = f" {step['who']}. {step['how_much']}. Start by {step['start_by']}." if "who" in step else ""
+    unknown = "".join(f" Not known: {one}" for one in step.get("unknown", ()) if one not in step["evidence"])
+    return [f"- **{step['text']}**{by} {step['evidence']}{unknown}", *_learn(step["resources"])]
+
+
+def _learn(resources: Sequence[Mapping[str, Any]]) -> list[str]:
+    words = {"teaches": "Teaches it", "assesses": "Checks it"}
+    return [f"  - {words.get(one['relation'], 'For it')}: {one['title']}." for one in resources]
 
 
 def _gap(gap: Mapping[str, Any]) -> list[str]:
@@ -205,7 +224,8 @@ def _gap(gap: Mapping[str, Any]) -> list[str]:
     numbers = (
         f"(probability {gap['probability']:.2f}; next score about {gap['expected']:.0%}, interval {low:.0%} to {high:.0%})"
     )
-    return [f"{gap['per_100']} {numbers}", *_facts(gap)]
+    learn = ["", "To learn it from:", "", *(line.strip() for line in _learn(gap["resources"]))] if gap["resources"] else []
+    return [f"{gap['per_100']} {numbers}", *_facts(gap), *learn]
 
 
 def _facts(said: Mapping[str, Any]) -> list[str]:

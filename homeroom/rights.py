@@ -176,6 +176,16 @@ def corrections(say: Say, settings: Settings) -> None:
         say.lines("No correction waits for a decision.")
 
 
+def photos(say: Say, store: Store, folder: Path) -> None:
+    """Take in the photos that the records name and that were agreed to."""
+    from serving.photos import take_in
+
+    taken = take_in(store, store.records(), folder, promoting.today())
+    say.lines(f"{taken.kept:,} photos were taken in, {taken.removed:,} that are agreed to no longer were removed, "
+              f"{taken.missing:,} that the records name are not in the folder.")  # fmt: skip
+    say.result({"kept": taken.kept, "removed": taken.removed, "missing": taken.missing})
+
+
 def _known(store: Store, student: str) -> SchoolRecords:
     import polars as pl
 

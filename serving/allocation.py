@@ -47,7 +47,7 @@ COLUMNS: Mapping[str, Any] = MappingProxyType(
 ROWS: Mapping[str, Any] = MappingProxyType(
     {
         "student_id": pl.String, "intervention_id": pl.String, "school": pl.String, "score": pl.Float64, "offered": pl.Boolean,
-        "probability": pl.Float64, "how": pl.String, "line": pl.Float64,
+        "probability": pl.Float64, "how": pl.String, "line": pl.Float64, "draw": pl.String,
     }
 )  # fmt: skip
 
@@ -124,9 +124,10 @@ class Allocation:
 
     ``rows`` are of :data:`ROWS`, sorted by student and support; ``probability`` is that with which the offer was made: 1
     above the line, 0 below it, the chance of the draw at it, and null where what a school's few hours for talks allow
-    decided, which nobody drew. ``unmet`` tells by support and school how many asked, were offered and were not. ``total`` is
-    the sum of scores offered, ``expected`` its mean over all draws, ``best`` the sum that the program found and ``bound``
-    what none can pass; ``gap`` is how far ``best`` may be from the greatest one, as a share of it.
+    decided, which nobody drew. ``draw`` names those that drew for the same places, null for who was in no draw. ``unmet``
+    tells by support and school how many asked, were offered and were not. ``total`` is the sum of scores offered,
+    ``expected`` its mean over all draws, ``best`` the sum that the program found and ``bound`` what none can pass; ``gap`` is
+    how far ``best`` may be from the greatest one, as a share of it.
     """
 
     rows: pl.DataFrame
@@ -160,6 +161,7 @@ def allocate(
     above: Mapping[str, Collection[str]] | None = None,
     apart: Collection[tuple[str, str]] = (),
     entitlements: Collection[str] = (),
+    has: Mapping[str, int] | None = None,
     seconds: float = 60.0,
 ) -> Allocation:
     """Return who is offered which support.
@@ -177,6 +179,7 @@ def allocate(
         above: for each school the organisations above it, to whose places its students count too.
         apart: pairs of supports that nobody is given both of.
         entitlements: supports that are owed, beside those that begin with :data:`ENTITLEMENTS`.
+        has: new supports that students were offered before and have not refused; they count among ``most_each``.
         seconds: after which the solver is stopped (on the wall), with the best that it has found and its gap.
 
     Raises:
@@ -187,7 +190,7 @@ def allocate(
     """
     began = time.perf_counter()
     _check(scores, capacity, most_each, tolerance, staff, entitlements)
-    program = _Program.of(scores, capacity, most_each, contacts, staff or Staff(), above or {}, apart)
+    program = _Program.of(scores, capacity, most_each, contacts, staff or Staff(), above or {}, apart, has or {})
     found = _solved(program, seed, tolerance, seconds)
     drawn = _drawn(program, found, seed, tolerance)
     rows = drawn.rows
@@ -297,7 +300,8 @@ class _Program:
 
     ``pairs`` has the rows of the frame without talks, sorted; of these, ``student``, ``support``, ``school`` are codes,
     ``score`` is the score, and ``open`` says whether there are places at all. ``talks`` has a row per student, ``talk`` says
-    whether one is possible. ``uses`` has a row per limit and a column per pair, ``talk_uses`` a column per student.
+    whether one is possible, ``room`` how many new supports they may still be given. ``uses`` has a row per limit and a
+    column per pair, ``talk_uses`` a column per student.
     """
 
     pairs: pl.DataFrame
@@ -315,12 +319,14 @@ class _Program:
     person: Bools
     contacts: Contacts | None
     most_each: int
+    room: Codes
     rivals: tuple[tuple[Codes, Codes], ...]
 
     @classmethod
     def of(
         cls, scores: pl.DataFrame, capacity: Mapping[tuple[str, str | None], int], most_each: int, contacts: Contacts | None,
         staff: Staff, above: Mapping[str, Collection[str]], apart: Collection[tuple[str, str]],
+        has: Mapping[str, int] = MappingProxyType({}),
     ) -> _Program:  # fmt: skip
         talk = contacts.support if contacts else None
         talks = scores.select("student_id", "school").unique().sort("student_id")
@@ -384,7 +390,9 @@ class _Program:
             pairs, talks, student, support, school, score, is_open[support, school] if len(score) else score > 0,
             (supports, schools), limits, rows(support, school),
             rows(np.full(len(talks), len(supports), dtype=np.intp), of_talk),
-            possible(talk)[of_talk] if talk else np.zeros(len(talks), dtype=bool), person, contacts, most_each, tuple(rivals),
+            possible(talk)[of_talk] if talk else np.zeros(len(talks), dtype=bool), person, contacts, most_each,
+            np.array([max(most_each - has.get(one, 0), 0) for one in talks["student_id"].to_list()], dtype=np.intp),
+            tuple(rivals),
         )  # fmt: skip
 
     @property
@@ -404,10 +412,10 @@ class _Program:
         number[at] = np.arange(len(at))
         people, columns = len(self.talks), len(at)
         own = sparse.csr_array((np.ones(columns), (self.student[at], np.arange(columns))), shape=(people, columns))
-        many = np.flatnonzero(np.bincount(self.student[at], minlength=people) > self.most_each)
+        many = np.flatnonzero(np.bincount(self.student[at], minlength=people) > self.room)
         none = sparse.csr_array
         blocks = [sparse.hstack([self.uses[:, at], self.talk_uses]), sparse.hstack([own[many], none((len(many), people))])]
-        right = [self.most, np.full(len(many), float(self.most_each))]
+        right = [self.most, self.room[many].astype(float)]
         for mine, theirs in self.rivals:
             both = keep[mine] & keep[theirs]
             ends = np.concatenate([number[mine[both]], number[theirs[both]]])
@@ -640,7 +648,7 @@ def _drawn(program: _Program, found: _Found, seed: int, tolerance: float) -> _Dr
     tickets = Tickets(
         pool.astype(np.intp), student.astype(np.intp),
         np.bincount(pool[found.taken[where]], minlength=len(pools)).astype(np.intp),
-        (program.most_each - fixed[students]).astype(np.intp),
+        (program.room - fixed)[students].astype(np.intp),
     )  # fmt: skip
     chance = lottery.chances(tickets)
     won = lottery.draw(tickets, chance, lottery.seeded(seed, "places"))
@@ -653,8 +661,11 @@ def _drawn(program: _Program, found: _Found, seed: int, tolerance: float) -> _Dr
         [~program.open, held, drew & offered, drew, offered, at.low],
         ["no_places", "contact", "drawn", "not_drawn", "above_the_line", "below_the_line"], "has_others",
     )  # fmt: skip
+    supports, among = program.names[0], dict(zip(where.tolist(), pool.tolist(), strict=True))
+    draws = [f"{supports[program.support[pair]]}/{among[pair]}" if drew[pair] else None for pair in range(len(drew))]
     pairs = program.pairs.with_columns(
-        pl.Series("offered", offered), pl.Series("probability", np.where(held, np.nan, probability)).fill_nan(None),
+        pl.Series("offered", offered), pl.Series("draw", draws, pl.String),
+        pl.Series("probability", np.where(held, np.nan, probability)).fill_nan(None),
         pl.Series("how", how, pl.String), pl.Series("line", np.where(np.isfinite(at.line), at.line, np.nan)).fill_nan(None),
     )  # fmt: skip
     rows = pl.concat([pairs.select(*ROWS), *_talks(program, found)]).sort("student_id", "intervention_id")
@@ -689,7 +700,7 @@ def _at_line(program: _Program, taken: Bools, held: Bools, binding: Bools, toler
     line = lowest[pool]
     sure = taken & ~held & (~limited | (program.score > line * (1 + tolerance)))
     low = limited & (program.score < line * (1 - tolerance))
-    free = program.most_each - np.bincount(program.student[sure | held], minlength=len(program.talks))
+    free = program.room - np.bincount(program.student[sure | held], minlength=len(program.talks))
     ticket = program.open & limited & ~held & ~sure & ~low & (free[program.student] > 0)
     for mine, theirs in program.rivals:
         for one, other in ((mine, theirs), (theirs, mine)):
@@ -726,6 +737,7 @@ def _talks(program: _Program, found: _Found) -> list[pl.DataFrame]:
     rows = program.talks.with_columns(
         pl.lit(program.contacts.support).alias("intervention_id"), pl.lit(None, pl.Float64).alias("score"),
         pl.Series("offered", found.talks), sure.alias("probability"), pl.lit(None, pl.Float64).alias("line"),
+        pl.lit(None, pl.String).alias("draw"),
     )  # fmt: skip
     how = pl.when("offered").then(pl.lit("contact")).otherwise(pl.lit("has_others"))
     return [rows.with_columns(how.alias("how")).select(*ROWS)]

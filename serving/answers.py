@@ -14,6 +14,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from features.phrases import ENGLISH, Language, Sentence
 from serving import offers, whatif, wording
 from serving.listed import Listed
 from serving.needs import CONCERNED
@@ -27,10 +28,22 @@ AUDIENCES = ("teacher", "counselor", "scientist", "family")
 #: Who receives probability, interval and contributions.
 WITH_NUMBERS = frozenset({"counselor", "scientist"})
 
-RIGHTS = (
-    "You may see what is recorded, have mistakes corrected, ask a person to look again, and object to being scored. "
-    "No decision is made by this score: a person who knows the student decides."
+#: What is said here in English, by key.
+SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "option.talk": "Ask {whom} what is going on, before anything else.",
+        "option.talk_student": "the student",
+        "option.talk_name": "{name}",
+        "option.talk_evidence": "The records cannot tell why. Only the student can.",
+        "family.rights": "You may see what is recorded, have mistakes corrected, ask a person to look again, and object to "
+        "being scored. No decision is made by this score: a person who knows the student decides.",
+    }
 )
+
+RIGHTS = SENTENCES["family.rights"]
+
+#: What sentences begin with where no name is known.
+NOBODYS_NAME = "The student"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,7 @@ class Student:
     @property
     def called(self) -> str:
         """The name to begin a sentence with."""
-        return self.name or "The student"
+        return self.name or NOBODYS_NAME
 
 
 def prediction_id(student: Student, as_of: date, risks: Sequence[Risk | Outlook], secret: bytes) -> str:
@@ -77,7 +90,7 @@ def pseudonym(student_id: str, secret: bytes) -> str:
 def answer(
     student: Student, as_of: date, risks: Sequence[Risk], skills: Mapping[str, str], audience: str, secret: bytes,
     skills_asked: bool = False, around: offers.Around | None = None,
-    what_ifs: Mapping[whatif.Key, whatif.WhatIf] = MappingProxyType({}),
+    what_ifs: Mapping[whatif.Key, whatif.WhatIf] = MappingProxyType({}), language: Language = ENGLISH,
 ) -> dict[str, Any]:  # fmt: skip
     """Return one student's score for an audience.
 
@@ -90,11 +103,13 @@ def answer(
         secret: the tenant's secret for pseudonyms.
         skills_asked: a model of skills is in use, so that silence on skills has to be explained.
         around: the help that there is, and the student's circumstances; without it the only help is the talk.
-        what_ifs: what scores would be were something another, for those who see numbers.
+        what_ifs: what scores would be were something another, for those who see numbers; said in their language.
+        language: what everything is said in.
 
     """
     scientist = audience == "scientist"
-    called = Student("").called if scientist else student.called
+    called = "" if scientist else student.name
+    told = _Told(called, audience, language)
     versions = {risk.model.target.name: risk.model.version for risk in risks}
     plain = [risk for risk in risks if risk.skill_id is None]
     gaps = [risk for risk in risks if risk.skill_id is not None]
@@ -103,24 +118,34 @@ def answer(
         "student_id": pseudonym(student.student_id, secret) if scientist else student.student_id,
         "as_of": as_of.isoformat(),
         "decision_support_only": True,
-        "risks": [_risk(risk, called, audience, secret) | _what_if(risk, audience, what_ifs) for risk in plain],
-        "gaps": [_gap(risk, called, audience, skills, around) for risk in gaps],
-        "recommendations": _recommendations(student, risks, called, as_of, audience, around),
+        "risks": [_risk(risk, told, secret) | _what_if(risk, audience, what_ifs) for risk in plain],
+        "gaps": [_gap(risk, told, skills, around) for risk in gaps],
+        "recommendations": _recommendations(student, risks, told, as_of, around),
         "model": versions,
     }
     if skills_asked and not gaps:
         silent = next((risk for risk in risks if risk.status in WITHHELD), None)
-        told = ("no_evidence", wording.NO_SKILLS) if silent is None else (silent.status, silent.status_reason)
-        found |= {"gaps_status": told[0], "gaps_reason": told[1]}
+        found |= {"gaps_status": "no_evidence", "gaps_reason": language.say(wording.sentence("not_known.skills"))}
+        if silent is not None:
+            found |= {"gaps_status": silent.status, "gaps_reason": _status_reason(silent, language)}
     if audience == "family":
-        found["rights"] = RIGHTS
+        found["rights"] = language.text("family.rights", RIGHTS)
         del found["model"]
     return found
 
 
-def _risk(risk: Risk, called: str, audience: str, secret: bytes) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """How an answer is told: what the student is called, empty for nobody's name, to whom, and in which language."""
+
+    called: str
+    audience: str
+    language: Language
+
+
+def _risk(risk: Risk, told: _Told, secret: bytes) -> dict[str, Any]:
     enrolment = risk.enrolment_id
-    if enrolment is not None and audience == "scientist":
+    if enrolment is not None and told.audience == "scientist":
         enrolment = pseudonym(enrolment, secret)
     found: dict[str, Any] = {
         "target": risk.model.target.name,
@@ -128,12 +153,16 @@ def _risk(risk: Risk, called: str, audience: str, secret: bytes) -> dict[str, An
         "section_id": risk.section_id,
         "status": risk.status,
         "band": risk.band,
-        "headline": wording.headline(risk.band, risk.status),
+        "headline": wording.headline(risk.band, risk.status, told.language),
     }
     if risk.status != "scored":
-        nothing: dict[str, Any] = {"reasons": [], "strengths": [], "unknowns": wording.unknowns(risk)}
-        return found | {"status_reason": risk.status_reason} | nothing
-    return found | _numbers(risk, audience) | {"per_100": wording.certainty(risk)} | _words(risk, called, audience)
+        nothing: dict[str, Any] = {"reasons": [], "strengths": [], "unknowns": wording.unknowns(risk, told.language)}
+        return found | {"status_reason": _status_reason(risk, told.language)} | nothing
+    return found | _numbers(risk, told.audience) | {"per_100": wording.certainty(risk, told.language)} | _words(risk, told)
+
+
+def _status_reason(risk: Risk, language: Language) -> str:
+    return risk.status_reason if risk.status_told is None else language.say(risk.status_told)
 
 
 def _what_if(risk: Risk, audience: str, what_ifs: Mapping[whatif.Key, whatif.WhatIf]) -> dict[str, Any]:
@@ -141,9 +170,7 @@ def _what_if(risk: Risk, audience: str, what_ifs: Mapping[whatif.Key, whatif.Wha
     return {} if told is None else {"what_if": [{"text": told.text, "probability": told.probability, "band": told.band}]}
 
 
-def _gap(
-    risk: Risk, called: str, audience: str, skills: Mapping[str, str], around: offers.Around | None
-) -> dict[str, Any]:  # fmt: skip
+def _gap(risk: Risk, told: _Told, skills: Mapping[str, str], around: offers.Around | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "skill_id": risk.skill_id,
         "statement": skills.get(str(risk.skill_id), ""),
@@ -151,14 +178,15 @@ def _gap(
         "status": risk.status,
     }
     if risk.status != "scored":
-        return found | {"status_reason": risk.status_reason, "reasons": [], "unknowns": wording.unknowns(risk)}
-    found |= _numbers(risk, audience)
-    if audience in WITH_NUMBERS:
+        why, unknowns = _status_reason(risk, told.language), wording.unknowns(risk, told.language)
+        return found | {"status_reason": why, "reasons": [], "unknowns": unknowns}
+    found |= _numbers(risk, told.audience)
+    if told.audience in WITH_NUMBERS:
         assert risk.expected_interval is not None
         found |= {"expected": risk.expected, "interval": list(risk.expected_interval)}
     ready, blocked_by, pairs = (None, (), ()) if around is None else around.gap(risk.student_id, str(risk.skill_id))
-    found |= {"per_100": wording.certainty(risk), "ready_to_learn": ready, "blocked_by": list(blocked_by)}
-    return found | {"resources": offers.listed(pairs, audience)} | _words(risk, called, audience)
+    found |= {"per_100": wording.certainty(risk, told.language), "ready_to_learn": ready, "blocked_by": list(blocked_by)}
+    return found | {"resources": offers.listed(pairs, told.audience, told.language)} | _words(risk, told)
 
 
 def _numbers(risk: Risk, audience: str) -> dict[str, Any]:
@@ -168,11 +196,11 @@ def _numbers(risk: Risk, audience: str) -> dict[str, Any]:
     return {"probability": risk.probability, "interval": list(risk.interval)}
 
 
-def _words(risk: Risk, called: str, audience: str) -> dict[str, Any]:
+def _words(risk: Risk, told: _Told) -> dict[str, Any]:
     return {
-        "reasons": [plain_reason(one, audience) for one in wording.reasons(risk, called)],
-        "strengths": [plain_reason(one, audience) for one in wording.strengths(risk, called)],
-        "unknowns": wording.unknowns(risk),
+        "reasons": [plain_reason(one, told.audience) for one in wording.reasons(risk, told.called, told.language)],
+        "strengths": [plain_reason(one, told.audience) for one in wording.strengths(risk, told.called, told.language)],
+        "unknowns": wording.unknowns(risk, told.language),
     }
 
 
@@ -187,25 +215,32 @@ def plain_reason(reason: wording.Reason, audience: str) -> dict[str, Any]:
 
 
 def _recommendations(
-    student: Student, risks: Sequence[Risk], called: str, as_of: date, audience: str, around: offers.Around | None
+    student: Student, risks: Sequence[Risk], told: _Told, as_of: date, around: offers.Around | None
 ) -> list[dict[str, Any]]:
     """Return what could be done, at most three things: to ask first, and before it the plan team where there is one."""
     concerned = [risk for risk in risks if risk.band in CONCERNED]
     if not concerned:
         return []
-    concepts = list(dict.fromkeys(reason.concept for risk in concerned for reason in wording.reasons(risk, called)))
-    first = first_step(concepts, called)
+    concepts = list(dict.fromkeys(reason.concept for risk in concerned for reason in wording.reasons(risk, "")))
+    first = first_step(concepts, told.called, told.language)
     if around is None:
         return [first]
-    return offers.plain(around.considered(student.student_id, concerned, as_of), audience, first)
+    considered = around.considered(student.student_id, concerned, as_of, told.language)
+    return offers.plain(considered, told.audience, first, told.language)
 
 
-def first_step(concepts: Sequence[str], called: str) -> dict[str, Any]:
-    """Return the help that comes before any other: to ask."""
+def first_step(concepts: Sequence[str], called: str, language: Language = ENGLISH) -> dict[str, Any]:
+    """Return the help that comes before any other: to ask. Nobody's name is "The student", or empty."""
+    name = "" if called == NOBODYS_NAME else called
+    whom = _told("option.talk_name", name=name) if name else _told("option.talk_student")
     return {
         "intervention_id": "conversation",
         "for": list(concepts),
-        "text": f"Ask {'the student' if called == 'The student' else called} what is going on, before anything else.",
-        "evidence": "The records cannot tell why. Only the student can.",
+        "text": language.say(_told("option.talk", whom=whom)),
+        "evidence": language.say(_told("option.talk_evidence")),
         "resources": [],
     }
+
+
+def _told(key: str, **values: object) -> Sentence:
+    return Sentence(key, SENTENCES[key], values)

@@ -16,12 +16,14 @@ import polars as pl
 
 from features.cohort import enrolled
 from features.norms import Norms
+from features.phrases import ENGLISH
 from features.pipeline import FeatureTable, class_norms, joined, placed
 from features.problems import NotFound
 from features.records import SchoolRecords, digest_of
 from features.tables import Grain
-from serving import lists, missing, offers, previous, wording
+from serving import lists, missing, offers, previous, retelling, wording
 from serving.answers import Student, prediction_id
+from serving.cases.database import Engine
 from serving.monitor import Monitoring
 from serving.scoring import Risk, Scoring, feature_tables, score
 from serving.store import Latest, Store
@@ -34,10 +36,11 @@ _REASONS = pl.List(pl.Struct({"concept": pl.String, "feature": pl.String, "value
                               "text": pl.String}))  # fmt: skip
 
 #: Changes when parts are written in another way, so that a run never takes up parts of another release.
-FORMAT = 5
+FORMAT = 6
 
 #: The columns of a scored list. ``correction`` names the accepted correction after which a row was made anew;
-#: ``recommendations`` are of the student and not of the row, and only rows in whose band help is looked for have any.
+#: ``recommendations`` are of the student and not of the row, and only rows in whose band help is looked for have any. ``told``
+#: holds the texts of the row so that they can be said in any language (:mod:`serving.retelling`).
 SCHEMA: Mapping[str, Any] = {
     "prediction_id": pl.String, "student_id": pl.String, "target": pl.String, "enrolment_id": pl.String,
     "section_id": pl.String, "skill_id": pl.String, "as_of": pl.Date, "status": pl.String, "status_reason": pl.String,
@@ -45,6 +48,7 @@ SCHEMA: Mapping[str, Any] = {
     "expected": pl.Float64, "expected_low": pl.Float64, "expected_high": pl.Float64, "per_100": pl.String,
     "reasons": _REASONS, "strengths": _REASONS, "unknowns": pl.List(pl.String), "model_version": pl.String,
     "norms": pl.String, "raw": pl.Float64, "correction": pl.String, "recommendations": offers.RECOMMENDATIONS,
+    "told": pl.String,
 }  # fmt: skip
 
 
@@ -72,6 +76,7 @@ def run(
     pass_mark: float | None = None,
     withheld: Withheld = NOBODY,
     exempt: str = "",
+    db: Engine | None = None,
 ) -> Run:
     """Score everybody enrolled on a date, write the list to ``out`` as Parquet, and keep the snapshot for requests.
 
@@ -87,6 +92,7 @@ def run(
         pass_mark: share of the best score from which a skill counts as secure, kept with the list until outcomes come.
         withheld: who is not scored by the database; who is not by the records themselves is found in these.
         exempt: why scoring takes no impact assessment (see :mod:`serving.assessed`), kept with the list.
+        db: where a catalogue of help was signed and case work is kept; it decides what help is recommended, and no score.
 
     Raises:
         NotFound: there are no models, or nobody is enrolled on the date.
@@ -104,7 +110,7 @@ def run(
         raise NotFound(f"Nobody is enrolled on {as_of}, as far as was known on that day.")
     versions = {model.target.name: model.version for model in models}
     definitions = {model.target.name: definitions_of(model) for model in models}
-    help_ = offers.Help.of(store.folder, as_of, records)  # before hours of work: a catalogue that is wrong is refused at once
+    help_ = offers.Help.of(store.folder, as_of, records, db)  # before hours of work: what is wrong is refused at once
     token = digest_of(FORMAT, records.digest, records.tenant, records.buckets, as_of, settings, sorted(versions.items()),
                       sorted(definitions.items()), withheld.digest)  # fmt: skip
     folder = store.folder / "snapshots" / f"{as_of}-{token}"
@@ -219,16 +225,19 @@ def _row(risk: Risk, norms: str | None, secret: bytes) -> dict[str, Any]:
     student = Student(risk.student_id)
     low, high = risk.interval or (None, None)
     expected_low, expected_high = risk.expected_interval or (None, None)
-    scored = risk.status == "scored"
+    certainty = wording.told_certainty(risk) if risk.status == "scored" else None
+    unknowns = wording.told_unknowns(risk)
+    reasons, strengths = wording.reasons(risk, student.called), wording.strengths(risk, student.called)
     return {
         "prediction_id": prediction_id(student, risk.as_of, [risk], secret), "student_id": risk.student_id,
         "target": risk.model.target.name, "enrolment_id": risk.enrolment_id, "section_id": risk.section_id,
         "skill_id": risk.skill_id, "as_of": risk.as_of, "status": risk.status, "status_reason": risk.status_reason,
         "band": risk.band, "probability": risk.probability, "interval_low": low, "interval_high": high,
         "expected": risk.expected, "expected_low": expected_low, "expected_high": expected_high,
-        "per_100": wording.certainty(risk) if scored else None,
-        "reasons": _facts(wording.reasons(risk, student.called)), "strengths": _facts(wording.strengths(risk, student.called)),
-        "unknowns": wording.unknowns(risk), "model_version": risk.model.version, "norms": norms, "raw": risk.raw,
+        "per_100": ENGLISH.say(certainty) if certainty else None,
+        "reasons": _facts(reasons), "strengths": _facts(strengths), "unknowns": [ENGLISH.say(one) for one in unknowns],
+        "told": retelling.told(risk, reasons, strengths, unknowns, certainty),
+        "model_version": risk.model.version, "norms": norms, "raw": risk.raw,
     }  # fmt: skip
 
 

@@ -6,10 +6,12 @@ district measured itself. A file is taken whole or refused with everything that 
 
 Effects come in many units: days, grades, shares of students. Ranking needs one, so each entry has a ``size`` in standard
 deviations, found by one rule and never by taste: as published where a study gave it so; the Cox index (the log odds ratio
-over 1.65, as the What Works Clearinghouse has it) where it gave two shares; the normal distance of percentile points from
-the middle where it gave those; otherwise :data:`ASSUMED` where a gain is published in another unit, and :data:`UNCLAIMED`
-where none is claimed or where nobody has checked the claim yet. The size is multiplied by ``shrink``, what is left of an
-effect when it leaves its trial (Kraft, Schueler and Falken 2024 for tutoring), before anything is ranked by it.
+over 1.65, as the What Works Clearinghouse has it) where it gave two shares; where it gave the share averted of what goes wrong
+(days missed, courses failed), the log of what was left over 1.65, which is the same index of something rare; the normal
+distance of percentile points from the middle where it gave those; otherwise :data:`ASSUMED` where a gain is published in
+another unit, and :data:`UNCLAIMED` where none is claimed or where nobody has checked the claim yet. The size is multiplied by
+``shrink``, what is left of an effect when it leaves its trial (Kraft, Schueler and Falken 2024 for tutoring), before
+anything is ranked by it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
@@ -26,6 +29,7 @@ from statistics import NormalDist
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
 
+from features.phrases import ENGLISH, Language
 from features.problems import Problem, Refused
 
 #: The name of a district's own file, in its state folder.
@@ -114,7 +118,11 @@ COX = 1.65
 #: How far the true effect here may lie from the shrunk published one: standard deviations, before anything was measured here.
 SPREAD = 0.10
 
+#: Standard errors below which four fifths of a normal distribution lie.
+_FOUR_TO_ONE = NormalDist().inv_cdf(0.8)
+
 _ID = re.compile(r"[a-z][a-z0-9_]{1,39}")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LEAST_TEXT = 3
 
 
@@ -124,7 +132,8 @@ class Effect:
 
     ``value`` is in ``metric``, of ``population``, from ``source``; ``says`` tells it in plain words. ``reviewed_on`` is the
     day on which the entry was last held against where it comes from. ``reported`` is the effect in standard deviations where
-    the source gives it so, ``before`` and ``after`` two shares and ``percentiles`` points from the middle where it gives those.
+    the source gives it so, ``before`` and ``after`` two shares, ``averted`` the share averted of what goes wrong, and
+    ``percentiles`` points from the middle where it gives those.
     ``checked`` says that somebody has checked the figure at its source: one that nobody has is told as such, and ranks as none.
     """
 
@@ -138,6 +147,7 @@ class Effect:
     before: float | None = None
     after: float | None = None
     percentiles: float | None = None
+    averted: float | None = None
     checked: bool = True
 
     @property
@@ -149,6 +159,8 @@ class Effect:
             return self.reported
         if self.before is not None and self.after is not None:
             return (_log_odds(self.after) - _log_odds(self.before)) / COX
+        if self.averted is not None:
+            return -math.log1p(-self.averted) / COX
         if self.percentiles is not None:
             return NormalDist().inv_cdf(0.5 + self.percentiles / 100)
         return ASSUMED
@@ -162,6 +174,8 @@ class Effect:
             return "as the study gave it"
         if self.before is not None and self.after is not None:
             return "worked out from the two shares"
+        if self.averted is not None:
+            return "worked out from the share of what goes wrong that was averted"
         if self.percentiles is not None:
             return "worked out from the percentile points"
         return "assumed, because the figure is in another unit"
@@ -243,6 +257,21 @@ class Intervention:
         return (prior * self.published + own * self.measured.size) / (prior + own)
 
     @property
+    def averts(self) -> float:
+        """The share that is expected to be averted of what goes wrong: the size, as odds of something rare (``COX``)."""
+        return -math.expm1(-COX * self.expected)
+
+    @property
+    def known_not_to_help(self) -> bool:
+        """Whether nobody should be given it: published as no help, or by all that is known four times likelier to do harm.
+
+        An estimate of one year is wide: help is not given up for looking useless, and not kept until harm is proven.
+        """
+        if self.measured is None:
+            return self.published <= 0
+        return self.expected + _FOUR_TO_ONE / math.sqrt(1 / SPREAD**2 + 1 / self.measured.error**2) < 0
+
+    @property
     def weight(self) -> float:
         """What its evidence weighs: that of its level, or a trial's where the district's own lottery measured it."""
         return EVIDENCE_WEIGHTS[1 if self.measured is not None and self.measured.how == "lottery" else self.evidence]
@@ -279,6 +308,12 @@ class Catalogue(Mapping[str, Intervention]):
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def told_in(self, language: Language) -> Catalogue:
+        """Return the catalogue with its texts in a language; what a district wrote itself stays as it wrote it."""
+        if language is ENGLISH:
+            return self
+        return Catalogue(MappingProxyType({key: _told_in(one, language) for key, one in self.entries.items()}), self.withdrawn)
 
     def with_measured(self, measured: Mapping[str, Measured]) -> Catalogue:
         """Return the catalogue with what was measured here beside what was published; keys that are not in it are left out."""
@@ -322,9 +357,16 @@ def with_district(shipped: Catalogue, path: Path) -> Catalogue:
             or is not there, and a withdrawal of what is owed or of the talk that comes first.
 
     """
+    return with_told(shipped, _toml(path), path.name)
+
+
+def with_told(shipped: Catalogue, told: Mapping[str, Any], file: str = FILE) -> Catalogue:
+    """Return the catalogue as what a district wrote leaves it: a file's tables, or what was signed of one.
+
+    A day may be text, as it is in what was signed. Raises :class:`Refused`; see :func:`with_district`.
+    """
     problems: list[Problem] = []
-    told = _toml(path)
-    faults = _Faults(path.name, problems)
+    faults = _Faults(file, problems)
     faults.only("", told, ("intervention", "change", "withdraw", "measured"))
     entries = dict(shipped)
     for key, row in faults.tables("intervention", told.get("intervention", {})).items():
@@ -367,13 +409,63 @@ def of_folder(folder: Path) -> Catalogue:
     return with_district(shipped(), own) if own.exists() else shipped()
 
 
+# -- in a language ----------------------------------------------------------------------------------------------------
+
+
+def english() -> dict[str, str]:
+    """Return what a language says of help, by key: the shipped texts, what help is for, what it needs and who gives it."""
+    found = {f"{kind}.{code}": text for kind, texts in (("factor", FACTORS), ("need", NEEDS), ("who", WHO))
+             for code, text in texts.items()}  # fmt: skip
+    for one in shipped().values():
+        found |= {f"help.{one.id}.{part}": text for part, text in _texts(one).items()}
+    return found
+
+
+def factor_name(code: str, language: Language = ENGLISH) -> str:
+    """Return what help answers to in words that complete "for"."""
+    return language.text(f"factor.{code}", FACTORS[code])
+
+
+def need_name(code: str, language: Language = ENGLISH) -> str:
+    """Return what help may need in words."""
+    return language.text(f"need.{code}", NEEDS[code])
+
+
+def who_name(code: str, language: Language = ENGLISH) -> str:
+    """Return who gives help in words."""
+    return language.text(f"who.{code}", WHO[code])
+
+
+def _texts(one: Intervention) -> dict[str, str]:
+    """Return an entry's texts by what they are."""
+    found = {"name": one.name, "says": one.says, "dose": one.dose, "not_known": one.not_known,
+             "effect": one.effect.says if one.effect is not None else ""}  # fmt: skip
+    for part, several in (("caution", one.cautions), ("unchecked", one.unchecked)):
+        found |= {f"{part}_{at}": text for at, text in enumerate(several, 1)}
+    return {part: text for part, text in found.items() if text}
+
+
+def _told_in(one: Intervention, language: Language) -> Intervention:
+    def told(part: str, text: str) -> str:
+        key = f"help.{one.id}.{part}"
+        return language.text(key, text) if text and language.has(key, text) else text  # a district's text is no template
+
+    return replace(
+        one, name=told("name", one.name), says=told("says", one.says), dose=told("dose", one.dose),
+        not_known=told("not_known", one.not_known),
+        effect=None if one.effect is None else replace(one.effect, says=told("effect", one.effect.says)),
+        cautions=tuple(told(f"caution_{at}", text) for at, text in enumerate(one.cautions, 1)),
+        unchecked=tuple(told(f"unchecked_{at}", text) for at, text in enumerate(one.unchecked, 1)),
+    )  # fmt: skip
+
+
 # -- one entry --------------------------------------------------------------------------------------------------------
 
 _KEYS = ("name", "factors", "grades", "also_grades", "tier", "evidence", "effect", "shrink", "cautions", "dose", "who",
          "minutes_per_week", "weeks", "needs", "excludes", "conflicts", "entitlement", "group", "says", "unchecked",
          "not_known", "start_within_days", "again_after_days", "languages")  # fmt: skip
 _EFFECT = ("value", "metric", "population", "source", "reviewed_on", "says", "reported", "before", "after", "percentiles",
-           "checked")  # fmt: skip
+           "averted", "checked")  # fmt: skip
 _MEASURED = ("size", "low", "high", "students", "on", "how")
 
 
@@ -432,6 +524,7 @@ def _effect(where: str, row: object, faults: _Faults) -> Effect | None:
         faults.number(where, row, "value", -1e6, 1e6), faults.text(where, row, "metric"), faults.text(where, row, "population"),
         faults.text(where, row, "source"), faults.day(where, row, "reviewed_on"), faults.text(where, row, "says"), reported,
         ends[0], ends[1], faults.number(where, row, "percentiles", -49, 49) if "percentiles" in row else None,
+        faults.number(where, row, "averted", -1, 0.99) if "averted" in row else None,
         faults.truth(where, row, "checked", default=True),
     )  # fmt: skip
 
@@ -542,6 +635,9 @@ class _Faults:
         found = row.get(name)
         if type(found) is date:  # a moment is a day too to Python, and none that anybody meant
             return found
+        if isinstance(found, str) and _DAY.fullmatch(found):
+            with suppress(ValueError):
+                return date.fromisoformat(found)
         self.add(f"{where}.{name}", "it is missing or no day", "Write it as YYYY-MM-DD, without quotes.")
         return date.min
 

@@ -29,6 +29,9 @@ SETTINGS_VARIABLE = "HOMEROOM_SERVE"
 #: Names the function that opens the desk, as ``module:function``.
 DESK_VARIABLE = "HOMEROOM_DESK"
 
+#: The language of an answer that names none.
+FIRST_LANGUAGE = "en"
+
 
 class NoModel(NotFound):
     """No model has been promoted yet, so that nothing can be scored. The service answers 503 and stays up."""
@@ -50,8 +53,10 @@ class Desk(Protocol):
     def score(self, body: dict[str, object], tenant: str, audience: str) -> dict[str, object]:
         """Score the students whose records are in ``body``, which has the outer form of :data:`SCORE_EXAMPLE`."""
 
-    def score_stored(self, student_ids: list[str], tenant: str, audience: str) -> dict[str, object]:
-        """Score the latest stored snapshot of students that ``tenant`` owns."""
+    def score_stored(
+        self, student_ids: list[str], tenant: str, audience: str, language: object = FIRST_LANGUAGE
+    ) -> dict[str, object]:  # fmt: skip
+        """Score the latest stored snapshot of students that ``tenant`` owns, and say it in a language that there is."""
 
     def corrected(self, tenant: str, asked: Correction | Restriction, today: date) -> int:
         """Lay an accepted correction over the records, and score its student again."""

@@ -20,6 +20,7 @@ import polars as pl
 
 from features.cohort import enrolled
 from features.norms import Norms
+from features.phrases import ENGLISH, Language, Sentence
 from features.pipeline import FeatureTable
 from features.problems import NotFound, Problem, Refused
 from features.standard import STANDARD
@@ -30,10 +31,11 @@ from serving.assessed import Assessment
 from serving.batch import definitions_of
 from serving.cases.database import Database, open_database
 from serving.cases.families import Correction, Restriction
-from serving.contract import SCORE_EXAMPLE, NoModel, ServeSettings
+from serving.contract import FIRST_LANGUAGE, SCORE_EXAMPLE, NoModel, ServeSettings
 from serving.erasure import erased_members, with_erased
 from serving.failures import Outlived
 from serving.listed import held
+from serving.pages.words import open_words
 from serving.previous import by_student, listed_before
 from serving.rescoring import rescore, take_into_records
 from serving.scoring import WITHHELD, Risk, Scoring, feature_tables, score
@@ -102,6 +104,7 @@ class Desk:
         self._database_url, self._assessment = database_url, assessment
         self._opened: Database | None = None
         self._shelves: dict[str, Shelf] = {}
+        self._languages: Mapping[str, Language] | None = None
         self._earlier: dict[tuple[str, str, str], TrainedModel | None] = {}
         self._lock = threading.Lock()
         self._watching = False
@@ -125,6 +128,7 @@ class Desk:
             times[stage] = times.get(stage, 0.0) + now - clock
             clock = now
 
+        language = self._language(body.get("language", FIRST_LANGUAGE))
         if requests.is_flat(body) and shelf.flat:
             rows = requests.read_flat(body, shelf.flat)
             lap("parse")
@@ -142,7 +146,8 @@ class Desk:
         what_ifs: dict[whatif.Key, whatif.WhatIf] = {}
         for students, records in asked.groups:
             found |= {student.student_id: (student, []) for student in students}
-            mine = offers.Around.of(shelf.help, records, [one.student_id for one in students], asked.as_of, shelf.asks_skills)
+            mine = offers.Around.of(shelf.help, records, [one.student_id for one in students], asked.as_of, shelf.asks_skills,
+                                    self._db)  # fmt: skip
             around |= dict.fromkeys((student.student_id for student in students), mine)
             units, gone = enrolled(records, pl.DataFrame({"as_of": [asked.as_of]})), None
             if shelf.withheld:
@@ -159,21 +164,25 @@ class Desk:
                           for risk in score(table, model, asked.data_through, self._scoring)]  # fmt: skip
                 for risk in scored:
                     found[risk.student_id][1].append(risk)
-                what_ifs |= whatif.where_it_matters(scored, table, self._scoring) if audience in WITH_NUMBERS else {}
+                if audience in WITH_NUMBERS:
+                    what_ifs |= whatif.where_it_matters(scored, table, self._scoring, language)
             lap("score and explain")
         answers = [
-            answer(student, asked.as_of, risks, asked.skills, audience, shelf.secret, shelf.asks_skills, around[who], what_ifs)
+            answer(student, asked.as_of, risks, asked.skills, audience, shelf.secret, shelf.asks_skills, around[who], what_ifs,
+                   language)
             for who, (student, risks) in found.items()
-        ]
+        ]  # fmt: skip
         lap("words")
         return {"as_of": asked.as_of.isoformat(), "scores": answers}, times
 
-    def score_stored(self, student_ids: list[str], tenant: str, audience: str) -> dict[str, object]:
+    def score_stored(
+        self, student_ids: list[str], tenant: str, audience: str, language: object = FIRST_LANGUAGE
+    ) -> dict[str, object]:  # fmt: skip
         """Score students from the snapshot of the newest scoring of their school, by the same code.
 
         Of those who are withheld by now, it says that and no more, whatever the snapshot holds.
         """
-        shelf = self._shelf(tenant)
+        shelf, said_in = self._shelf(tenant), self._language(language)
         if shelf.latest is None:
             raise NotFound("No export of this school has been scored yet. Run `homeroom score` first.")
         if self._assessment is not None:
@@ -201,7 +210,8 @@ class Desk:
                       for risk in score(table, model, shelf.latest.data_through, self._scoring)]  # fmt: skip
             for risk in scored:
                 found[risk.student_id].append(risk)
-            what_ifs |= whatif.where_it_matters(scored, table, self._scoring) if audience in WITH_NUMBERS else {}
+            if audience in WITH_NUMBERS:
+                what_ifs |= whatif.where_it_matters(scored, table, self._scoring, said_in)
         self._silent(store, shelf, found)
         unknown = [student for student, risks in found.items() if not risks]
         if unknown:
@@ -218,19 +228,30 @@ class Desk:
         around = self._around(store, shelf, student_ids, shelf.latest.as_of)
         answers = [
             answer(Student(who), max(risk.as_of for risk in risks), risks, skills, audience, shelf.secret, shelf.asks_skills,
-                   around, what_ifs)
+                   around, what_ifs, said_in)
             for who, risks in found.items()
         ]  # fmt: skip
         return {"as_of": shelf.latest.as_of.isoformat(), "scores": answers}
 
-    @staticmethod
-    def _around(store: Store, shelf: Shelf, student_ids: Sequence[str], as_of: date) -> offers.Around:
+    def _language(self, asked: object) -> Language:
+        """Return the language that is asked for; raise :class:`Refused` where nothing is said in it."""
+        if asked == FIRST_LANGUAGE:
+            return ENGLISH
+        if self._languages is None:
+            self._languages = {code: words.facts for code, words in open_words(self._home / "words").items()}
+        found = self._languages.get(asked) if isinstance(asked, str) else None
+        if found is None:
+            hint = f"The languages are: {', '.join(self._languages)}."
+            raise Refused([Problem("unknown_language", "language", "nothing is said in it here", hint)])
+        return found
+
+    def _around(self, store: Store, shelf: Shelf, student_ids: Sequence[str], as_of: date) -> offers.Around:
         """Return what is around stored students; where the records are gone, nothing is known of their circumstances."""
         try:
             records = store.records()
         except NotFound:
             return offers.Around(shelf.help)
-        return offers.Around.of(shelf.help, records, student_ids, as_of, shelf.asks_skills)
+        return offers.Around.of(shelf.help, records, student_ids, as_of, shelf.asks_skills, self._db)
 
     def _silent(self, store: Store, shelf: Shelf, found: Mapping[str, list[Risk]]) -> None:
         """Add what the newest list says of students who were withheld when it was made: they have no snapshot."""
@@ -243,7 +264,9 @@ class Desk:
         )
         for one in rows.collect().iter_rows(named=True):
             risk = shelf.withheld.risk(models[one["target"]], *(one[key] for key in _KEYS))
-            found[risk.student_id].append(replace(risk, status=one["status"], status_reason=one["status_reason"]))
+            why = Sentence(f"status.{one['status']}", one["status_reason"])
+            kept = replace(risk, status=one["status"], status_reason=one["status_reason"], status_told=why)
+            found[risk.student_id].append(kept)
 
     def corrected(self, tenant: str, asked: Correction | Restriction, today: date) -> int:
         """Lay an accepted correction over the records and score its student again; return how many rows were made anew.
@@ -260,7 +283,7 @@ class Desk:
         except NoModel:
             models = ()
         return rescore(store, models, records, [asked.student_id], asked.id, today, Withheld.of(self._db, tenant),
-                       self._scoring)  # fmt: skip
+                       self._scoring, self._db)  # fmt: skip
 
     def model_card(self, target: str, prediction_id: str | None, tenant: str) -> dict[str, object]:
         """Return the card of the model in use, or of the version that a prediction's identifier names."""
@@ -333,7 +356,7 @@ class Desk:
         """Return what a shelf depends on, cheap to look at: versions in use, and the newest scoring."""
         registry, latest = self._registry(tenant), Store.of(self._home, tenant).latest()
         versions = tuple((target, registry.champion(target)) for target in TARGETS)
-        own = offers.stamp(Store.of(self._home, tenant).folder)
+        own = offers.stamp(Store.of(self._home, tenant).folder, self._db)
         return versions, registry.flat(), latest.token if latest else None, own
 
     def _load(self, tenant: str) -> Shelf:
@@ -342,7 +365,7 @@ class Desk:
         learned = {name: registry.load_flat(name) for name in registry.flat()}
         latest = store.latest()
         norms = store.norms(latest) if latest else {}
-        help_ = offers.Help.of(store.folder, latest.as_of if latest else None)
+        help_ = offers.Help.of(store.folder, latest.as_of if latest else None, db=self._db)
         return Shelf(tuple(models), learned, requests.School(store.reference()), norms, latest, store.secret(), state, help_,
                      self._withheld(tenant, store))  # fmt: skip
 

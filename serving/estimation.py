@@ -7,7 +7,8 @@ do (randomisation inference: Fisher 1935; with what was known before taken out f
 being *offered*: who refused counts with those who were offered.
 
 **From what was observed.** :mod:`training.doubly_robust`, of those who had it. Overlap and balance are looked at as
-:mod:`serving.effects` asks, which decides whether it may be shown.
+:mod:`serving.effects` asks, which decides whether it may be shown. Neither sees need that is not on record, so the interval
+allows for some (:data:`training.doubly_robust.UNSEEN`), and nothing is claimed that such need could have made.
 
 Ten supports looked at once find something in every third school year where there is nothing. So what is called an effect is
 chosen among all that were looked at together (:func:`claimed`, Holm 1979).

@@ -5,6 +5,7 @@ demographics, the open notes of staff, which are personal data of the student, a
 what belongs to somebody else or was said to be for nobody, and says what that is:
 
 - words that the student wrote for others than the reader;
+- what a counselor was told of things that stand in the way, where somebody else than the student reads;
 - other guardians, and whom the school must not reach, which could put somebody in danger;
 - restricted notes (GDPR 15(4)), probabilities, and what is suggested about leaving school: a counselor opens these with
   the family.
@@ -18,6 +19,7 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -25,8 +27,8 @@ import polars as pl
 from features.quarantine import guarded_text
 from features.records import SchoolRecords
 from features.tables import TABLES
-from serving import lists
-from serving.cases import casebook, families, lessons, plans, trail
+from serving import lists, photos
+from serving.cases import casebook, families, lessons, offers, plans, told, trail
 from serving.cases.access import VOICE, Visible
 from serving.cases.database import Database
 from serving.store import Store
@@ -40,6 +42,7 @@ _TOLD = ("as_of", "target", "status", "status_reason", "band", "per_100", "unkno
 WITHHELD = (
     "Restricted notes of staff, the probability behind a suggestion, and what is suggested about leaving school before the "
     "end are not in this file. Ask the student's counselor to open them with you.",
+    "What the student or the family told a counselor stands in the way of school is in the student's own file alone.",
     "What the student wrote for others than you, other guardians, and whom the school must not reach are not in this file.",
 )
 
@@ -57,6 +60,8 @@ def everything(
         cases = casebook.export(connection, tenant, student_id, restricted=False)
         learning_plans = plans.export(connection, tenant, student_id)
         taught = lessons.export(connection, tenant, student_id)
+        offered = offers.export(connection, tenant, student_id)
+        said = told.export(connection, tenant, student_id, barriers=account.role == "student")
     found = {
         "student_id": student_id,
         "made_at": now.isoformat(),
@@ -68,6 +73,8 @@ def everything(
         "cases": cases,
         "learning_plans": learning_plans,
         "lessons": taught,
+        "offers_of_help": [_plainly(one) for one in offered],
+        "told": said,
         "objections": [_plain(one) for one in families.objections(db, tenant, student_id)],
         "corrections": [_plain(one) for one in families.corrections(db, tenant, student_id)],
         "who_looked": _viewers(db, tenant, seen, student_id),
@@ -76,8 +83,15 @@ def everything(
     return found
 
 
-def as_zip(found: Mapping[str, Any]) -> bytes:
-    """Return the same as a zip: the whole as ``everything.json``, and each list of rows as CSV beside it."""
+def photo_of(store: Store, found: Mapping[str, Any]) -> Path | None:
+    """Return where the student's photo lies that is held, None where none is."""
+    rows = found["records"].get("photos", [])
+    places = (photos.place(store, row["path"]) for row in reversed(rows) if row["path"])
+    return next((one for one in places if one is not None and one.is_file()), None)
+
+
+def as_zip(found: Mapping[str, Any], photo: Path | None = None) -> bytes:
+    """Return the same as a zip: the whole as ``everything.json``, each list of rows as CSV beside it, and the photo."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("everything.json", json.dumps(found, ensure_ascii=False, indent=1, default=str))
@@ -85,7 +99,14 @@ def as_zip(found: Mapping[str, Any]) -> bytes:
             file.writestr(f"records/{name}.csv", _csv(rows))
         for name in ("scores", "earlier_lists", "who_looked"):
             file.writestr(f"{name}.csv", _csv(found[name]))
+        if photo is not None:
+            file.write(photo, f"photo{photo.suffix.lower()}")
     return packed.getvalue()
+
+
+def _plainly(row: Mapping[str, Any]) -> dict[str, Any]:
+    # Who did it is told in the trail, by name; accounts are nothing to a family.
+    return {name: value for name, value in row.items() if name not in ("account_id", "answered_by", "delivered_by")}
 
 
 def _records(records: SchoolRecords, seen: Visible, student_id: str) -> dict[str, list[dict[str, Any]]]:

@@ -9,14 +9,15 @@ can be set for a class or for whoever teaches it, since no figure is.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from features.problems import NotFound, Problem, Refused
+from serving import catalogue
 from serving.cases.agreements import Kind
 from serving.figures import MEASURES, Published
 from serving.suppression import BOTTOM, Cell, coded
@@ -28,6 +29,10 @@ AGREED = ("curriculum", "it", "counselors", "families", "students")
 
 #: Targets are whole percent of what is told as a number.
 LOWEST, HIGHEST = round(100 * BOTTOM), round(100 * (1 - BOTTOM))
+
+#: What a school agrees on as a number, each from the least to the most that it can be: ``waiting_days`` are the school days
+#: after which a student has waited too long for a look.
+THRESHOLDS: Mapping[str, tuple[int, int]] = MappingProxyType({"waiting_days": (1, 60)})
 
 _GOAL = ("id", "measure", "population", "year", "target", "by", "next_review", "agreed_by")
 _CAPACITY = ("students", "set_by", "places")
@@ -94,9 +99,13 @@ def check(kind: Kind, told: Mapping[str, Any], organisations: Collection[str]) -
         return {"goal": [_plain(goal) for goal in goals(told, organisations)]}
     if kind == "capacity":
         capacity(told, organisations)
+    elif kind == "catalogue":
+        if not told:
+            _refuse([_problem(kind, "there is nothing in it", "Write what the district adds, changes, withdraws or measured.")])
+        catalogue.with_told(catalogue.shipped(), told)
     else:
-        _refuse(_others(kind, told))
-    return dict(told)
+        thresholds(told)
+    return cast("dict[str, Any]", _json(told))
 
 
 def goals(told: Mapping[str, Any], organisations: Collection[str] | None = None) -> tuple[Goal, ...]:
@@ -169,6 +178,20 @@ def capacity(told: Mapping[str, Any], organisations: Collection[str] | None = No
     return Capacity(students, set_by, MappingProxyType(places))
 
 
+def thresholds(told: Mapping[str, Any]) -> Mapping[str, int]:
+    """Return the thresholds of a file, or of what was signed, by name; raise Refused with everything that is wrong.
+
+    Where a band begins is not among them: it was cut with its version, and the card's figures are of lists cut there.
+    """
+    problems: list[Problem] = []
+    one = _Row(told, "thresholds", problems, tuple(THRESHOLDS))
+    found = {name: one.number(name, least, most) for name, (least, most) in THRESHOLDS.items() if name in told}
+    if not told:
+        problems.append(_problem("thresholds", "there is nothing in it", f"They are: {', '.join(THRESHOLDS)}."))
+    _refuse(problems)
+    return MappingProxyType(found)
+
+
 def _goal(one: _Row, organisations: Collection[str] | None) -> Goal:
     measure, population, year = one.text("measure"), one.text("population"), one.row.get("year", "")
     if measure and measure not in MEASURES:
@@ -233,15 +256,13 @@ class _Row:
             return None
 
 
-def _others(kind: Kind, told: Mapping[str, Any]) -> list[Problem]:
-    fits: Callable[[object], bool]
-    if kind == "thresholds":
-        fits, hint = (lambda one: isinstance(one, int | float) and not isinstance(one, bool)), "Write a number."
-    else:
-        fits, hint = (lambda one: isinstance(one, dict) and isinstance(one.get("title"), str)), "Write a table with a title."
-    wrong = "it is not of the kind that is agreed on here"
-    problems = [_problem(name, wrong, hint) for name, one in told.items() if not fits(one)]
-    return problems if told else [_problem(kind, "there is nothing in it", hint)]
+def _json(told: object) -> object:
+    """Return what a file says as JSON holds it: its days as text."""
+    if isinstance(told, Mapping):
+        return {name: _json(one) for name, one in told.items()}
+    if isinstance(told, list):
+        return [_json(one) for one in told]
+    return told.isoformat() if isinstance(told, date) else told
 
 
 def _plain(goal: Goal) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import polars as pl
 
-from features.records import SchoolRecords, digest_of, with_versions
+from features.records import ROWS_PER_GROUP, SchoolRecords, digest_of, with_versions
 from features.tables import TABLES, Table
 from features.validation import Reading
 from serving.cases import families
@@ -230,7 +230,7 @@ def lay_over_kept(store: Store, door: Door, change: Change) -> SchoolRecords:
         for path in sorted((folder / change.table).glob("bucket-*.parquet")):
             frame = pl.read_parquet(path)
             if frame.filter(is_row(TABLES[change.table], change.key)).height:
-                write_anew(laid(frame, change), path)
+                write_anew(laid(frame, change).sort("student_id", maintain_order=True), path)
     name_kept(store, door, {change.table} if records.holds(change.table) else set())
     return SchoolRecords.open(folder)
 
@@ -250,5 +250,5 @@ def write_anew(frame: pl.DataFrame, path: Path) -> None:
     """Write a Parquet file in the place of another, whole or not at all, with what was noted in it."""
     noted = {key: text for key, text in pl.read_parquet_metadata(path).items() if key != "ARROW:schema"}
     building = path.with_name(f".{path.name}.building")
-    frame.write_parquet(building, metadata=noted)
+    frame.write_parquet(building, metadata=noted, row_group_size=ROWS_PER_GROUP)
     building.replace(path)

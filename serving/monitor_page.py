@@ -32,7 +32,8 @@ def lines(report: Report) -> Iterator[str]:
     for rate in report.overrides["targets"]:
         yield f"  {rate['target']}, {rate['band']}: {_share(rate['rate'])} disagreed"
     for level in report.looked_after:
-        yield f"  {level['group']}: {level['cases']:,} cases, {_share(level['looked_within_5_days'])} looked at within 5 days"
+        looked = _share(level["looked_within_5_days"])
+        yield f"  {level['group']}: {level['cases']:,} cases, {looked} looked at within 5 school days"
 
 
 def page(report: Report) -> str:
@@ -57,13 +58,14 @@ def _markdown(report: Report) -> Iterator[str]:
         )  # fmt: skip
     if report.looked_after:
         yield from ("", "## How soon somebody looked", "")
-        yield (f"By school, from the casebook. Days are of the calendar. A school with cases of fewer than {LEAST_IN_CELL} "
+        yield (f"By school, from the casebook, in school days since a student came on the list or was brought up; a support "
+               f"within days of the calendar. A school with cases of fewer than {LEAST_IN_CELL} "
                f"students is left out, a share of fewer than {LEAST_IN_CELL} cases is not told, and of all together nothing "
                "that would tell it. Nothing here is about who looked.")  # fmt: skip
         yield ""
         yield from _table(
-            ("school", "cases", "days to the first look", "within 5 days", "talked with the student", "support within 15 days",
-             "opened again"),
+            ("school", "cases", "school days to the first look", "within 5", "talked with the student",
+             "support within 15 days", "opened again"),
             [(level["group"], f"{level['cases']:,}", _days(level["days_to_first_look"]),
               *(_share(level[name]) for name in ("looked_within_5_days", "talked_with_student", "support_within_15_days",
                                                  "reopened"))) for level in report.looked_after],

@@ -5,6 +5,9 @@ published rule (:mod:`training.indicators`). Only what can change counts: histor
 made of who somebody is. Its weight is the reason's share of the heaviest one; a line of the rule that is met weighs 1. What no
 record shows (belonging, health, the way to school) people add, after they asked.
 
+Weights say what matters most to one student. How much is at stake, which can be held beside other students, is told apart from
+them (:func:`stakes`): the calibrated chances of missing much school, of failing a course and of leaving.
+
 Circumstances come from the records as known on a day. Of what is restricted only a yes or no is kept here: that there is a
 plan and not which, that somebody must not be contacted and not who.
 """
@@ -15,6 +18,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
+from math import fsum
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +27,7 @@ import polars as pl
 from features.cohort import enrolled
 from features.records import SchoolRecords
 from serving import skills, wording
-from serving.recommend import Need
+from serving.recommend import Need, Outcome
 from serving.resources import Library, Wanted, practice
 from serving.scoring import Risk
 from training.indicators import INDICATORS, SEVERE
@@ -56,11 +60,57 @@ _CONCEPTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+#: The outcome that a model's chance is of. A skill's next score is at stake in a course, and is not counted twice.
+OUTCOME_OF: Mapping[str, Outcome] = MappingProxyType(
+    {"chronic_absence": "absence", "course_failure": "failing", "dropout": "leaving"}
+)
+
+#: Of so many students each happens to one in an ordinary school year: absence of a tenth of the days to a fifth of all, a
+#: course that is failed to a tenth, leaving to one in 30. A stake is a multiple of these, so that where a school is like that
+#: each outcome counts as much: who leaves as three failed courses, and as six years of much absence. It is a judgement of
+#: what matters how much, and no finding.
+USUAL: Mapping[Outcome, float] = MappingProxyType({"absence": 0.20, "failing": 0.10, "leaving": 1 / 30})
+
+#: The factor of whoever may be about to leave, whatever the reasons.
+STAYING = "persistence"
+
 _EXCLUSION = frozenset({"suspended_days", "exclusion_days", "suspended"})
 _INCIDENTS = frozenset({"incidents", "incidents_45d"})
 _RATES = frozenset({"absence_rate", "absence_rate_20d", "absence_rate_45d"})
 
 Weights = dict[str, float]
+Stakes = Mapping[Outcome, float]
+
+
+def stakes(chances: Iterable[tuple[str, float | None]]) -> dict[Outcome, float]:
+    """Return how much of each outcome is at stake for one student, as a multiple of what is usual (:data:`USUAL`).
+
+    It is how much there is to lose and never how likely help is to work: the hardest cases have the most at stake.
+
+    Args:
+        chances: targets and calibrated chances of one student, some for each class; the mean of a target's counts. An
+            outcome without any is left out.
+
+    """
+    told: dict[Outcome, list[float]] = {}
+    for target, chance in chances:
+        if target in OUTCOME_OF and chance is not None:
+            told.setdefault(OUTCOME_OF[target], []).append(chance)
+    return {outcome: fsum(each) / len(each) / USUAL[outcome] for outcome, each in told.items()}
+
+
+def stakes_of_risks(risks: Iterable[Risk]) -> dict[Outcome, float]:
+    """Return what is at stake for one student by what models say of them, whatever the band."""
+    return stakes((risk.model.target.name, risk.probability) for risk in risks)
+
+
+def stakes_of_list(frame: pl.DataFrame) -> dict[str, dict[Outcome, float]]:
+    """Return what is at stake for everybody on a list (``serving.batch.SCHEMA``), by key; the rule's list has no chances."""
+    if not {"student_id", "target", "probability"} <= set(frame.columns):
+        return {}
+    told = frame.filter(pl.col("target").is_in(list(OUTCOME_OF)), pl.col("probability").is_not_null())
+    each = told.group_by("student_id").agg("target", "probability")
+    return {who: stakes(zip(targets, chances, strict=True)) for who, targets, chances in each.sort("student_id").iter_rows()}
 
 
 def of_facts(facts: Iterable[tuple[str, str, float | None, float | None]]) -> Weights:
@@ -102,8 +152,12 @@ def of_risks(risks: Iterable[Risk]) -> Weights:
             for one in wording.reasons(risk, "")
             if risk.model.catalog[one.feature].modifiable
         ]
-        found = merged(found, of_facts(said), of_values(risk.values))
+        found = merged(found, of_facts(said), of_values(risk.values), _of_target(risk.model.target.name))
     return found
+
+
+def _of_target(target: str | None) -> Weights:
+    return {STAYING: 1.0} if OUTCOME_OF.get(target or "") == "leaving" else {}
 
 
 def of_values(values: Mapping[str, float | None]) -> Weights:
@@ -126,7 +180,7 @@ def of_rows(rows: Iterable[Mapping[str, Any]]) -> Weights:
     for row in rows:
         if row["band"] in CONCERNED and row.get("skill_id") is None:
             said = [(one["concept"], one["feature"], one["value"], one["contribution"]) for one in row["reasons"] or ()]
-            found = merged(found, of_facts(said))
+            found = merged(found, of_facts(said), _of_target(row.get("target")))
     return found
 
 
@@ -260,19 +314,21 @@ def _with_supports(records: SchoolRecords, as_of: date, found: Mapping[str, dict
 # -- together ---------------------------------------------------------------------------------------------------------
 
 
-def need(student_id: str, factors: Mapping[str, float], known: Circumstances = UNKNOWN) -> Need:
+def need(
+    student_id: str, factors: Mapping[str, float], known: Circumstances = UNKNOWN, at_stake: Stakes = MappingProxyType({})
+) -> Need:  # fmt: skip
     """Return the need of one student, without skills: these are added by :func:`with_practice`."""
     weights = merged(factors, {"entry": 1.0} if known.came_lately and factors else {})
     return Need(
         student_id, weights, known.grade_level, known.language, known.device, known.internet, known.contact_restricted,
         tried=known.tried, plan_team=known.plan_team, accommodations=known.accommodations, running=known.running,
-        ends_on=known.ends_on,
+        ends_on=known.ends_on, stakes=at_stake,
     )  # fmt: skip
 
 
 def needs(
     records: SchoolRecords, as_of: date, factors: Mapping[str, Mapping[str, float]], library: Library | None = None,
-    checks: Collection[skills.Check] = (),
+    checks: Collection[skills.Check] = (), at_stake: Mapping[str, Stakes] = MappingProxyType({}),
 ) -> dict[str, Need]:  # fmt: skip
     """Return the needs of students, by key.
 
@@ -282,15 +338,16 @@ def needs(
         factors: factors with weights by student, of everybody with any.
         library: what there is to learn from; without it no skill is looked at.
         checks: teachers' checks of skills.
+        at_stake: by student what is at stake, from :func:`stakes_of_list`; as much as usual for whom there is nothing.
 
     """
     known = circumstances(records, as_of)
-    shared = _shared(factors, known)
+    shared = shared_by_year(factors, known)
     found = {}
     for who, weights in factors.items():
         mine = known.get(who, UNKNOWN)
-        one = need(who, weights, mine)
-        found[who] = replace(one, shared=shared.get(_year(mine), frozenset()) & frozenset(one.factors))
+        one = need(who, weights, mine, at_stake.get(who, {}))
+        found[who] = replace(one, shared=shared.get(year_of(mine), frozenset()) & frozenset(one.factors))
     if library is not None and records.holds("skill_results"):
         maps = skills.skill_map(records, list(found), as_of, checks=checks)
         found = {who: with_practice(one, maps[who], library) for who, one in found.items()}
@@ -332,18 +389,19 @@ def _accessible(accommodations: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(asks for word, asks in _ACCESSIBLE.items() if word in words))
 
 
-def _year(known: Circumstances) -> tuple[str | None, int | None]:
+def year_of(known: Circumstances) -> tuple[str | None, int | None]:
+    """Return the school and year of school of a student."""
     return known.organisation_id, known.grade_level
 
 
-def _shared(
+def shared_by_year(
     factors: Mapping[str, Mapping[str, float]], known: Mapping[str, Circumstances]
 ) -> dict[tuple[str | None, int | None], frozenset[str]]:
     """Return the factors that more than a fifth of a year group has, by school and year."""
     sizes: dict[tuple[str | None, int | None], int] = {}
     having: dict[tuple[str | None, int | None], dict[str, int]] = {}
     for who, one in known.items():
-        year = _year(one)
+        year = year_of(one)
         sizes[year] = sizes.get(year, 0) + 1
         for factor in need(who, factors.get(who, {}), one).factors:
             having.setdefault(year, {})[factor] = having.setdefault(year, {}).get(factor, 0) + 1

@@ -42,7 +42,7 @@ SCHOOL_TABLES = (
 _WHOLE = ("organisations", "terms", "courses", "skill_prerequisites")
 
 _OTHER_KEYS = frozenset({"student_id", "name", "previous_bands"})
-_BODY_KEYS = frozenset({"as_of", "students", "school", "data_through"})
+_BODY_KEYS = frozenset({"as_of", "students", "school", "data_through", "language"})
 _FLAT_KEYS = frozenset({"as_of", "students", "target"})
 _FLAT_STUDENT = frozenset({"student_id", "name", "row"})
 

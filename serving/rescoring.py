@@ -43,6 +43,7 @@ def rescore(
     today: date,
     withheld: Withheld,
     settings: Scoring | None = None,
+    db: Database | None = None,
 ) -> int:
     """Score students again from the records as they are, and name the new list the newest.
 
@@ -56,6 +57,7 @@ def rescore(
             of the decision nobody knew of the correction.
         withheld: who is not scored.
         settings: see :class:`~serving.scoring.Scoring`.
+        db: where a catalogue of help was signed and case work is kept.
 
     Returns:
         how many rows were made anew; 0 where no list was made yet, or none by these models.
@@ -79,7 +81,7 @@ def rescore(
     ]  # fmt: skip
     parts.append(scored_rows(withheld.risks(gone, models), None, store.secret(), correction))
     anew = previous.kept_on(pl.concat(parts), models, previous.listed_before(store, latest.as_of, list(student_ids)))
-    anew = offers.with_recommendations(anew, records, as_of, offers.Help.of(store.folder, as_of, records))
+    anew = offers.with_recommendations(anew, records, as_of, offers.Help.of(store.folder, as_of, records, db))
     others = before.filter(
         ~(pl.col("student_id").is_in(list(student_ids)) & pl.col("target").is_in([model.target.name for model in models]))
     )

@@ -153,6 +153,10 @@ class Library:
             said.append("It needs internet, and whether there is any at home is not recorded: ask first.")
         return Pair(skill.skill_id, skill.statement, teaches, checks, tuple(said))
 
+    def pair_together(self, skill: Skill, each: Sequence[Wanted], maps: Sequence[SkillMap]) -> Pair:
+        """Return a pair that fits everybody of a group: what one of them cannot use, the group does not."""
+        return self.pair(skill, _together(each, maps))
+
     def best(self, relation: Relation, skill: Skill, wanted: Wanted) -> Resource | None:
         """Return the resource that fits best, or None: reviewed ones first, then language, access, level and length."""
         fitting = [one for one in self.by_skill.get((relation, skill.skill_id), ()) if fits(one, wanted)]
@@ -304,9 +308,12 @@ def read_folder(folder: Path) -> tuple[Resource, ...]:
         Refused: with everything that is wrong with any of them, a key that two of them have among it.
 
     """
-    stamp = tuple((one, one.stat().st_mtime_ns, one.stat().st_size) for one in sorted(folder.iterdir())
-                  if one.suffix.lower() in _READERS)  # fmt: skip
-    return _read_files(stamp)
+    return read_files(sorted(one for one in folder.iterdir() if one.suffix.lower() in _READERS))
+
+
+def read_files(paths: Iterable[Path]) -> tuple[Resource, ...]:
+    """Do the same with some files."""
+    return _read_files(tuple((one, one.stat().st_mtime_ns, one.stat().st_size) for one in paths))
 
 
 @lru_cache(maxsize=8)  # a library is asked for with every answer, and its files change once a term
@@ -338,7 +345,7 @@ def read(path: Path) -> tuple[Resource, ...]:
         known = ", ".join(_READERS)
         raise Refused([Problem("unknown_ending", path.name, "a file of this ending is not read", f"Send one of {known}.",
                                file=path.name)], "The library was refused")  # fmt: skip
-    return _read_files(((path, path.stat().st_mtime_ns, path.stat().st_size),))
+    return read_files([path])
 
 
 def frames(resources: Iterable[Resource]) -> dict[str, pl.DataFrame]:
@@ -550,3 +557,6 @@ def chosen(pairs: Collection[Pair]) -> list[dict[str, Any]]:
 
 
 _READERS = {".csv": _csv, ".json": _jsonld, ".jsonld": _jsonld}
+
+#: The endings of files that are read.
+ENDINGS = frozenset(_READERS)

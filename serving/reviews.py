@@ -6,7 +6,7 @@ somebody looked is told of schools, never of who looked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -78,13 +78,23 @@ def looked_after(db: Engine | None, tenant: str, records: SchoolRecords, as_of: 
     here = enrolled(records, when).stays.lazy().select("enrolment_id")
     stays = records.visible("enrolments", [as_of]).join(here, on="enrolment_id", how="semi")
     groups = stays.select("student_id", pl.col("organisation_id").alias("group")).drop_nulls().unique().collect()
-    found = casebook.service_levels(db, tenant, groups, today, TOGETHER)
+    taught = _taught(records, today)
+    school = dict(groups.sort("student_id", "group", descending=True).iter_rows())
+    found = casebook.service_levels(db, tenant, groups, today, TOGETHER, lambda student: taught.get(school.get(student, "")))
     if not records.holds("organisations"):
         return found
     named = records.reference("organisations", as_of).select("organisation_id", pl.col("name").alias("called"))
     once = named.filter(pl.col("called").is_unique() & pl.col("called").is_not_null())
     called = pl.coalesce("called", "group").alias("group")
     return found.join(once, left_on="group", right_on="organisation_id", how="left").with_columns(called).drop("called")
+
+
+def _taught(records: SchoolRecords, today: date) -> Mapping[str, Sequence[date]]:
+    """Return the days on which each school taught until a day, in order, of those whose calendar is on record."""
+    if not records.holds("calendar"):
+        return {}
+    held = records.reference("calendar", today).filter(pl.col("instructional"), pl.col("on") <= today).sort("on")
+    return {str(school): one["on"].to_list() for (school,), one in held.group_by("organisation_id", maintain_order=True)}
 
 
 def overrides(kept: Sequence[Kept], reviews: pl.DataFrame | None) -> dict[str, Any]:

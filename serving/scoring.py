@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ import polars as pl
 from features.catalog import Catalog
 from features.cohort import Enrolled
 from features.norms import Norms
+from features.phrases import ENGLISH, Sentence
 from features.pipeline import KEYS, FeatureTable, Memo, build
 from features.records import SchoolRecords
 from features.tables import Grain
@@ -29,6 +31,17 @@ Status = Literal["scored", "not_enough_data", "stale_data", "outside_training_po
 OBJECTED: Literal["objected"] = "objected"
 STOPPED: Literal["stopped"] = "stopped"
 WITHHELD: frozenset[str] = frozenset({OBJECTED, STOPPED})
+
+#: Why nothing is said of a row, in English, by key.
+SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "status.stale_data": "The newest record is {days} days older than the date asked about.",
+        "status.further_on": "The course is further on than any the model was trained on.",
+        "status.not_begun": "The course has not begun on that day.",
+        "status.not_enough_data": "Of what is usually known by now, {share:.0%} is in the records.",
+        "status.outside": "Too much is unlike the students that the model was trained on.",
+    }
+)
 
 #: From this share of a row's inputs on, being far outside the trained ranges is more than one odd number.
 MOST_OUTSIDE = 0.1
@@ -50,7 +63,8 @@ class Risk:
 
     ``values`` are the row's features by name (None where unknown), words' ingredients included; ``contributions``
     those of the model's inputs, in log-odds; ``by_concept`` their sums. ``medians`` are the middle of the class for
-    the features that are compared with it. Without a status of ``scored`` there is no number in it.
+    the features that are compared with it. Without a status of ``scored`` there is no number in it. ``status_told`` is the
+    reason of the status in any language.
     """
 
     model: TrainedModel
@@ -72,6 +86,7 @@ class Risk:
     band: str = "not_enough_data"
     expected: float | None = None
     expected_interval: tuple[float, float] | None = None
+    status_told: Sentence | None = None
 
 
 def feature_tables(
@@ -161,7 +176,7 @@ def score(
         known = {
             "model": model, "student_id": keys["student_id"], "enrolment_id": keys["enrolment_id"],
             "section_id": keys["section_id"], "skill_id": keys["skill_id"], "as_of": keys["as_of"], "status": status,
-            "status_reason": why, "values": values, "medians": medians,
+            "status_reason": "" if why is None else ENGLISH.say(why), "values": values, "medians": medians, "status_told": why,
         }  # fmt: skip
         if status != "scored":
             found.append(Risk(**known, contributions={}, by_concept={}))
@@ -188,23 +203,27 @@ def score(
 def _status(
     model: TrainedModel, matrix: np.ndarray[tuple[int], np.dtype[np.float64]], values: Mapping[str, float | None],
     as_of: date, data_through: date | None, settings: Scoring,
-) -> tuple[Status, str]:  # fmt: skip
+) -> tuple[Status, Sentence | None]:  # fmt: skip
     if data_through is not None and (as_of - data_through).days > settings.stale_after_days:
         days = (as_of - data_through).days
-        return "stale_data", f"The newest record is {days} days older than the date asked about."
+        return "stale_data", _told("stale_data", days=days)
     elapsed, day = values.get("elapsed_share"), values.get("days_elapsed")
     if elapsed is not None and elapsed > model.population.phases[-1].until + 0.1:
-        return "outside_training_population", "The course is further on than any the model was trained on."
+        return "outside_training_population", _told("further_on")
     if day is not None and day < model.population.least.get("days_elapsed", day):
-        return "outside_training_population", "The course has not begun on that day."
+        return "outside_training_population", _told("not_begun")
     known = dict(zip(model.inputs, (~np.isnan(matrix)).tolist(), strict=True))
     share = model.population.completeness(known, elapsed)
     if share < LEAST_KNOWN:
-        return "not_enough_data", f"Of what is usually known by now, {share:.0%} is in the records."
+        return "not_enough_data", _told("not_enough_data", share=share)
     far = model.population.outside({name: float(matrix[at]) for at, name in enumerate(model.inputs) if known[name]})
     if len(far) > MOST_OUTSIDE * max(sum(known.values()), 1):
-        return "outside_training_population", "Too much is unlike the students that the model was trained on."
-    return "scored", ""
+        return "outside_training_population", _told("outside")
+    return "scored", None
+
+
+def _told(key: str, **values: object) -> Sentence:
+    return Sentence(f"status.{key}", SENTENCES[f"status.{key}"], values)
 
 
 def _medians(

@@ -28,7 +28,7 @@ from features.problems import Unavailable
 from serving import pages, system_card
 from serving.cases.keys import Keyring
 from serving.cases.oidc import open_provider
-from serving.contract import Desk, NoModel, ServeSettings, open_chosen_desk
+from serving.contract import FIRST_LANGUAGE, Desk, NoModel, ServeSettings, open_chosen_desk
 from serving.failures import Failure, log, silence_values
 from serving.guard import CALL, ENTRIES, Boundary, Call, Entry, Guard
 from serving.home import home_page
@@ -54,7 +54,7 @@ class _Known(IODescriptor):  # type: ignore[misc]
 
 
 class ScoreRequest(_Known):
-    """Students with their records, to be looked at from one day."""
+    """Students with their records, to be looked at from one day. `language` names that of the answer, English by default."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -66,7 +66,7 @@ class ScoreRequest(_Known):
 
 
 class StoredRequest(_Known):
-    """Students whose records are here."""
+    """Students whose records are here. `language` names that of the answer, English by default."""
 
     student_ids: list[str] = Field(description="Keys of students of your school.")
 
@@ -206,7 +206,12 @@ class Homeroom:
     @bentoml.api(route="/students/score", input_spec=StoredRequest, output_spec=ScoreAnswer)  # type: ignore[untyped-decorator]
     def score_stored(self, student_ids: list[str]) -> Response:
         """Score the latest stored records of students that the school of this key owns."""
-        return _answered(lambda call: self.desk.score_stored(student_ids, call.caller.tenant, call.caller.audience))
+
+        def work(call: Call) -> dict[str, object]:
+            language = call.body.get("language", FIRST_LANGUAGE)
+            return self.desk.score_stored(student_ids, call.caller.tenant, call.caller.audience, language)
+
+        return _answered(work)
 
     def __is_ready__(self) -> bool:
         """Tell whether an example student can be scored right now. BentoML asks this for /readyz."""

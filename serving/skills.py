@@ -132,6 +132,7 @@ def skill_map(
     skills: Collection[str] | None = None,
     checks: Iterable[Check] = (),
     mark: float = MARK,
+    school: SchoolRecords | None = None,
 ) -> dict[str, SkillMap]:
     """Return the maps of one student or of many, by their key, as known on a day.
 
@@ -143,11 +144,12 @@ def skill_map(
             evidence of each student from the last twelve months.
         checks: teachers' checks; those after ``as_of`` are left out.
         mark: share of the best score from which a skill is secure.
+        school: the records of the whole school, where ``records`` are those of the student alone.
 
     """
     since = as_of - RECENT
     found = {}
-    for student_id, mine in _each(records, student_ids, as_of, checks, mark).items():
+    for student_id, mine in _each(records, student_ids, as_of, checks, mark, school).items():
         recent = {skill for skill, (_, last_on, _) in mine.shown.items() if last_on >= since} | set(mine.checks)
         found[student_id] = mine.map(student_id, recent if skills is None else skills)
     return found
@@ -281,10 +283,11 @@ def _grown(records: SchoolRecords, as_of: date) -> _Tree:
 
 
 def _each(
-    records: SchoolRecords, student_ids: Collection[str], as_of: date, checks: Iterable[Check], mark: float
+    records: SchoolRecords, student_ids: Collection[str], as_of: date, checks: Iterable[Check], mark: float,
+    school: SchoolRecords | None = None,
 ) -> dict[str, _Mine]:
     """Return what is on record of each student, and what was seen of them in checks up to a day."""
-    tree = _tree(records, as_of)
+    tree = _tree(school or records, as_of)
     wanted = sorted(set(student_ids))
     shown: dict[str, dict[str, tuple[int, date, float]]] = {student_id: {} for student_id in wanted}
     rows = _evidence(records, as_of).filter(pl.col("student_id").is_in(wanted))

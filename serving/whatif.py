@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 
 from features.catalog import Catalog
+from features.phrases import ENGLISH, Language, Sentence
 from features.pipeline import FeatureTable
 from serving import wording
 from serving.needs import CONCERNED
@@ -39,7 +40,27 @@ _SAME = 0.005
 #: What names a unit that a target is asked of: the target, the student, the stay and the class.
 Key = tuple[str, str, str | None, str | None]
 
-_SAYS = "That describes the score, from what went together before. It is no promise of what would happen."
+#: What is said here in English, by key.
+SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "what_if.says": "That describes the score, from what went together before. It is no promise of what would happen.",
+        "what_if.no_score": "There is no score to begin with.",
+        "what_if.too_little": "Too little is known of the first school days, or too few have passed since then.",
+        "what_if.not_fallen": "Attendance has not fallen since the first school days.",
+        "what_if.september": "Had the student missed no more school since then than in the first {first:n school day} "
+        "({share:.0%} of the days)",
+        "what_if.not_modifiable": "It is nothing that anybody could change, so nothing is told of it.",
+        "what_if.class_unknown": "Where the class stands is not known here, so the score cannot be worked out anew.",
+        "what_if.not_read": "The model does not read what would change.",
+        "what_if.not_seen": "No student that the model learned from was like that, so nothing is told of it.",
+        "what_if.text": "{told}, the score would stand for {then:.0f} of 100 who {happened}, where it now stands for "
+        "{now:.0f}. {says}",
+        "what_if.words": "{told}, the score would be {way}. {says}",
+        "what_if.same": "about the same",
+        "what_if.lower": "lower",
+        "what_if.higher": "higher",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +85,22 @@ def key(risk: Risk) -> Key:
     return risk.model.target.name, risk.student_id, risk.enrolment_id, risk.section_id
 
 
-def where_it_matters(risks: Sequence[Risk], table: FeatureTable, settings: Scoring | None = None) -> dict[Key, WhatIf]:
+def where_it_matters(
+    risks: Sequence[Risk], table: FeatureTable, settings: Scoring | None = None, language: Language = ENGLISH
+) -> dict[Key, WhatIf]:  # fmt: skip
     """Return what there is to tell of scored rows, in the order of the table, to which attendance adds concern."""
     found = {}
     for row, risk in enumerate(risks):
         if risk.band in CONCERNED and risk.by_concept.get("attendance", 0.0) > 0:
-            told = september(risk, table, row, settings)
+            told = september(risk, table, row, settings, language)
             if told.probability is not None:
                 found[key(risk)] = told
     return found
 
 
-def september(risk: Risk, table: FeatureTable, row: int, settings: Scoring | None = None) -> WhatIf:
+def september(
+    risk: Risk, table: FeatureTable, row: int, settings: Scoring | None = None, language: Language = ENGLISH
+) -> WhatIf:  # fmt: skip
     """Return what a score would be had attendance stayed as it was in the first school days of the year.
 
     Args:
@@ -83,24 +108,25 @@ def september(risk: Risk, table: FeatureTable, row: int, settings: Scoring | Non
         table: the features that it was scored on, with the norms of the class.
         row: where the row stands in the table.
         settings: see :class:`~serving.scoring.Scoring`: how old norms may be.
+        language: what it is said in.
 
     """
     values = risk.values
     first, since = values.get("absence_rate_first_20d"), values.get("school_days")
     if risk.status != "scored":
-        return _none(risk, "There is no score to begin with.")
+        return _none(risk, "no_score", language)
     if first is None or since is None or since - FIRST < LEAST_SINCE:
-        return _none(risk, "Too little is known of the first school days, or too few have passed since then.")
+        return _none(risk, "too_little", language)
     if values["missed_points"] is None or values["missed_points"] - _first(values) <= first * (since - FIRST) * _WHOLE:
-        return _none(risk, "Attendance has not fallen since the first school days.")
+        return _none(risk, "not_fallen", language)
     changes = _as_in_september(values, first)
-    told = f"Had the student missed no more school since then than in the first {FIRST} school days ({first:.0%} of the days)"
-    return what_if(risk, table, row, changes, told, settings)
+    return what_if(risk, table, row, changes, _told("september", first=FIRST, share=first), settings, language)
 
 
 def what_if(
-    risk: Risk, table: FeatureTable, row: int, changes: Mapping[str, float], told: str, settings: Scoring | None = None
-) -> WhatIf:
+    risk: Risk, table: FeatureTable, row: int, changes: Mapping[str, float], told: Sentence | str,
+    settings: Scoring | None = None, language: Language = ENGLISH,
+) -> WhatIf:  # fmt: skip
     """Return what a score would be were some features another.
 
     Args:
@@ -108,20 +134,21 @@ def what_if(
         table: the features that it was scored on, with the norms of the class.
         row: where the row stands in the table.
         changes: the new values of features that are given by the records; what is worked out of them follows.
-        told: how the sentence begins: what would be another.
+        told: how the sentence begins: what would be another, in the language where it is text.
         settings: how old norms may be.
+        language: what it is said in.
 
     """
     model, catalog = risk.model, table.catalog
     if risk.status != "scored" or risk.probability is None:
-        return _none(risk, "There is no score to begin with.")
+        return _none(risk, "no_score", language)
     fixed = [one for one in changes if one not in catalog or not catalog[one].modifiable or catalog[one].kind == "relative"]
     if fixed:
-        return _none(risk, "It is nothing that anybody could change, so nothing is told of it.")
+        return _none(risk, "not_modifiable", language)
     now = table.take(np.array([row], dtype=np.intp))
     then = _changed(now, changes, settings or Scoring())
     if then is None:
-        return _none(risk, "Where the class stands is not known here, so the score cannot be worked out anew.")
+        return _none(risk, "class_unknown", language)
     before, after = now.matrix(model.inputs)[0], then.matrix(model.inputs)[0]
     moved = {
         one: (float(old), float(new))
@@ -129,23 +156,24 @@ def what_if(
         if not (old == new or (math.isnan(old) and math.isnan(new)))
     }
     if not moved:
-        return _none(risk, "The model does not read what would change.")
+        return _none(risk, "not_read", language)
     if not _seen(model, {one: new for one, (_, new) in moved.items()}):
-        return _none(risk, "No student that the model learned from was like that, so nothing is told of it.")
+        return _none(risk, "not_seen", language)
     probability = float(model.score(then, explain=False).probability[0])
-    way = _way(probability - risk.probability)
-    happened = model.target.happened
-    text = (
-        f"{told}, the score would stand for {wording.of_100(probability)} of 100 who {happened}, where it now stands for "
-        f"{wording.of_100(risk.probability)}. {_SAYS}"
-    )
+    says = _told("says")
+    text = _told(
+        "text", told=told, happened=wording.outcome(model.target), says=says, then=wording.of_100(probability),
+        now=wording.of_100(risk.probability),
+    )  # fmt: skip
+    words = _told("words", told=told, way=_told(_way(probability - risk.probability)), says=says)
     band = model.band(probability)
-    words = f"{told}, the score would be {way}. {_SAYS}"
-    return WhatIf(model.target.name, text, words, risk.probability, probability, band, MappingProxyType(moved))
+    return WhatIf(
+        model.target.name, language.say(text), language.say(words), risk.probability, probability, band, MappingProxyType(moved)
+    )  # fmt: skip
 
 
 def _way(change: float) -> str:
-    return "about the same" if abs(change) < _SAME else "lower" if change < 0 else "higher"
+    return "same" if abs(change) < _SAME else "lower" if change < 0 else "higher"
 
 
 def _seen(model: TrainedModel, values: Mapping[str, float]) -> bool:
@@ -154,8 +182,13 @@ def _seen(model: TrainedModel, values: Mapping[str, float]) -> bool:
     return all(math.isnan(new) or (name in least and least[name] <= new <= most[name]) for name, new in values.items())
 
 
-def _none(risk: Risk, why: str) -> WhatIf:
+def _none(risk: Risk, key: str, language: Language) -> WhatIf:
+    why = language.say(_told(key))
     return WhatIf(risk.model.target.name, why, why)
+
+
+def _told(key: str, **values: object) -> Sentence:
+    return Sentence(f"what_if.{key}", SENTENCES[f"what_if.{key}"], values)
 
 
 # -- what hangs together ----------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from types import MappingProxyType
 import polars as pl
 
 from features.cohort import Enrolled
+from features.phrases import Sentence
 from features.problems import Problem, Refused
 from features.records import SchoolRecords, digest_of
 from serving.cases import families, switches
@@ -29,6 +30,9 @@ SAYS = MappingProxyType(
         STOPPED: "Scoring is stopped at this school, so nothing was computed.",
     }
 )
+
+#: The same, by the keys of other languages.
+SENTENCES = MappingProxyType({f"status.{status}": says for status, says in SAYS.items()})
 
 #: The last day there is: to look from it is to see the newest version of every row, whenever it became known.
 _NEWEST = date(9999, 12, 31)
@@ -139,7 +143,8 @@ class Withheld:
     ) -> Risk:  # fmt: skip
         """Return that one unit is not scored, and why."""
         status = self.reason(student_id)
-        return Risk(model, student_id, enrolment_id, section_id, skill_id, as_of, status, SAYS[status], {}, {}, {}, {})
+        return Risk(model, student_id, enrolment_id, section_id, skill_id, as_of, status, SAYS[status], {}, {}, {}, {},
+                    status_told=Sentence(f"status.{status}", SAYS[status]))  # fmt: skip
 
     def refuse_everywhere(self) -> None:
         """Raise :class:`Refused` where scoring is stopped everywhere, so that there is nothing to be made."""

@@ -5,6 +5,10 @@ without it. The estimate stands if either is right (Robins, Rotnitzky and Zhao 1
 models that never saw them (cross-fitting, Chernozhukov and others 2018), the learners may be penalised ones. Both are linear:
 a district's year holds tens of students with a given help, which is too few for trees to draw lines in.
 
+Staff give help by what they see, and records hold a part of it. So the interval allows for need that is not on record, as
+strong as to explain :data:`UNSEEN` of what is left unexplained both of who had the help and of what came of them, all to one
+side (Chernozhukov, Cinelli, Newey, Sharma and Syrgkanis 2022). Whether it is stronger than that no record can tell.
+
 Of the three libraries that were weighed, DoubleML fits the versions that Homeroom is locked to and brings no compiler or
 second boosting library along, as econml (numba) and causalml (xgboost) do.
 """
@@ -12,6 +16,7 @@ second boosting library along, as econml (numba) and causalml (xgboost) do.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -22,15 +27,20 @@ Flags = npt.NDArray[np.bool_]
 #: Parts that are predicted by models of the others, and how often the students are parted anew: the median counts.
 FOLDS, TIMES = 5, 3
 
+#: The share of what is left unexplained that unseen need is allowed to explain.
+UNSEEN = 0.05
+
 #: Nobody counts as surer to have the help, or to be without it, than this.
 CUT = 0.02
 
 
 @dataclass(frozen=True)
 class DoublyRobust:
-    """``effect`` on those who had the help with its standard ``error``; ``p``: the chance of as much were there none.
+    """``effect`` on those who had the help with its standard ``error``.
 
-    ``propensity``: how likely each student was to have it, by models that never saw them.
+    ``low`` and ``high`` are the ends of the 95% interval that allows for unseen need, and ``p`` the chance of as much were
+    there none and such need as bad as it is allowed to be. ``propensity``: how likely each student was to have it, by models
+    that never saw them.
     """
 
     effect: float
@@ -80,6 +90,11 @@ def estimate(before: Floats, had: Flags, outcome: Floats, students: npt.NDArray[
     else:
         model.set_sample_splitting(splits)
     model.fit(store_predictions=True)
-    low, high = model.confint(level=0.95).to_numpy()[0]
+    model.sensitivity_analysis(cf_y=UNSEEN, cf_d=UNSEEN, rho=1.0, level=0.975)  # of one side, so 95% of both
+    found = model.sensitivity_params
+    low, high = (float(found["ci"][end][0]) for end in ("lower", "upper"))
+    # In standard errors, how far from nothing the effect is where unseen need has done all that it is allowed to.
+    sides = ((sign * found["theta"][end][0] / found["se"][end][0]) for sign, end in ((1, "lower"), (-1, "upper")))
+    least = max(0.0, *(float(one) for one in sides))
     propensity = np.clip(model.predictions["ml_m"][:, :, 0].mean(axis=1), 0.0, 1.0)
-    return DoublyRobust(float(model.coef[0]), float(model.se[0]), float(low), float(high), float(model.pval[0]), propensity)
+    return DoublyRobust(float(model.coef[0]), float(model.se[0]), low, high, 2 * NormalDist().cdf(-least), propensity)

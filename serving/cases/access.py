@@ -494,13 +494,12 @@ def read(records: SchoolRecords, seen: Visible, table: str, student_id: str | No
     if table != "student_voice" and table not in SHOWN:
         raise ValueError(f"nothing of {table} is shown of a student")
     rows = records.shown(table, day)
-    whom = seen.students
     if student_id is not None:
-        rows, whom = rows.filter(pl.col("student_id") == student_id), whom.filter(pl.col("student_id") == student_id)
+        rows = rows.filter(pl.col("student_id") == student_id)
 
     def those(action: Action) -> pl.DataFrame:
         granted = [tie for held, tie in RIGHTS[action] if held == role and tie is not None]
-        return whom.filter(pl.col("relation").is_in(granted)).select("student_id")
+        return seen.students.filter(pl.col("relation").is_in(granted)).select("student_id")
 
     def only(rows: pl.LazyFrame, action: Action) -> pl.LazyFrame:
         if student_id is not None:  # a page of one student asks for twenty tables, and a join costs more than all their rows

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -352,11 +353,16 @@ class Promised:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What opens a case where there is none: the origin, the concepts, and the rows of the list that say so."""
+    """What opens a case where there is none: the origin, the concepts, and the rows of the list that say so.
+
+    A list opens none by itself: the first who does something with a student opens it. ``since`` is the day from which the
+    list had them without a break, so that how long they waited can be told.
+    """
 
     origin: Origin
     evidence: tuple[str, ...] = ()
     prediction_ids: tuple[str, ...] = ()
+    since: date | None = None
 
 
 def legal(case: Case | None, supports: Iterable[Support] = ()) -> tuple[Move, ...]:
@@ -372,30 +378,6 @@ def legal(case: Case | None, supports: Iterable[Support] = ()) -> tuple[Move, ..
 
 
 # -- the case itself ----------------------------------------------------------------------------------------------------
-
-
-def open_case(
-    db: Engine,
-    tenant: str,
-    account: Account | None,
-    student_id: str,
-    opening: Opening,
-    today: date,
-    now: datetime,
-) -> bool:
-    """Open a case from a list or a rule and return whether that was done: a case that is open stays as it is.
-
-    ``account`` is None for what a program does. A closed case is opened again. Raises
-    :class:`~features.problems.Refused` (``same_evidence``) where it was closed on all of these concepts.
-    """
-    with writing(db) as connection:
-        at = _At(connection, tenant, account, today, now)
-        row = _locked(at, student_id)
-        if row is not None and row.state != "closed":
-            return False
-        done = _opened(at, student_id, row, opening)
-        trail.append(connection, tenant, account, *done, now)
-    return True
 
 
 def raise_student(db: Engine, account: Account, student_id: str, reason: str, today: date, now: datetime) -> None:
@@ -649,8 +631,9 @@ def start_support(
     today: date,
     now: datetime,
     opening: Opening | None = None,
+    beside: Callable[[Connection], object] | None = None,
 ) -> str:
-    """Begin a support and return its id.
+    """Begin a support and return its id. ``beside`` is done in the same transaction, wholly or not at all.
 
     Raises Refused: ``intervention``, ``dose``, ``goal``, ``begins_on``, ``review_on``, ``illegal_move``, ``case_changed``.
     """
@@ -675,6 +658,8 @@ def start_support(
             )
         )  # fmt: skip
         _finish_questions(at, student_id, "")
+        if beside is not None:
+            beside(connection)
         trail.append(connection, account.tenant, account, *done, now)
     return support_id
 
@@ -932,14 +917,29 @@ def disagree(
     return made
 
 
-def link_correction(connection: Connection, tenant: str, disagreement_id: str, correction_id: str) -> None:
+def waits_for_correction(db: Engine, account: Account, student_id: str, disagreement_id: str) -> bool:
+    """Whether somebody said that the data of a student are wrong, and asked for no correction with it so far."""
+    with db.connect() as connection:
+        this = _own_disagreement(account, student_id, disagreement_id)
+        return connection.execute(select(CASE_DISAGREEMENTS.c.id).where(this)).first() is not None
+
+
+def link_correction(
+    connection: Connection, account: Account, student_id: str, disagreement_id: str, correction_id: str
+) -> None:
     """Note which correction a disagreement led to, inside the transaction that asks for it and writes to the trail.
 
-    Raises NotFound where there is no such disagreement.
+    Raises NotFound where they did not disagree so about this student, or a correction was asked for with it already.
     """
-    this = (CASE_DISAGREEMENTS.c.tenant_id == tenant) & (CASE_DISAGREEMENTS.c.id == disagreement_id)
+    this = _own_disagreement(account, student_id, disagreement_id)
     if not connection.execute(update(CASE_DISAGREEMENTS).where(this).values(correction_id=correction_id)).rowcount:
         raise NotFound("There is no such disagreement.")
+
+
+def _own_disagreement(account: Account, student_id: str, disagreement_id: str) -> ColumnElement[bool]:
+    mine = _of(CASE_DISAGREEMENTS, account.tenant, student_id) & (CASE_DISAGREEMENTS.c.account_id == account.id)
+    wrong = (CASE_DISAGREEMENTS.c.kind == "data_wrong") & CASE_DISAGREEMENTS.c.correction_id.is_(None)
+    return mine & wrong & (CASE_DISAGREEMENTS.c.id == disagreement_id)
 
 
 def add_step(
@@ -1116,8 +1116,9 @@ def reviews(db: Engine, tenant: str) -> pl.DataFrame:
 
 #: No figure of fewer cases than this is told, of no group.
 LEAST_IN_GROUP = 10
-#: Within so many days somebody should have looked, and a support should run where one is needed.
-LOOK_WITHIN = timedelta(days=5)
+#: Within so many school days somebody should have looked.
+LOOK_WITHIN = 5
+#: Within so many days of the calendar a support should run where one is needed.
 SUPPORT_WITHIN = timedelta(days=15)
 
 _LEVELS: Mapping[str, Any] = MappingProxyType(
@@ -1145,7 +1146,25 @@ _FIGURES: Mapping[str, tuple[str, Callable[[pl.Expr], pl.Expr]]] = MappingProxyT
 )
 
 
-def service_levels(db: Engine, tenant: str, groups: pl.DataFrame, today: date, whole: str = "") -> pl.DataFrame:
+#: The school days of a student's school, in order; None where there is no calendar of them.
+SchoolDays = Callable[[str], Sequence[date] | None]
+
+
+def school_days_between(days: Sequence[date] | None, begun: date, until: date) -> int:
+    """Return how many school days came after a day, the last one counted; weekdays where there is no calendar.
+
+    >>> school_days_between(None, date(2026, 11, 13), date(2026, 11, 16))
+    1
+    """
+    if days is not None:
+        return max(bisect_right(days, until) - bisect_right(days, begun), 0)
+    each = (begun + timedelta(days=at) for at in range(1, (until - begun).days + 1))
+    return sum(day.weekday() < 5 for day in each)
+
+
+def service_levels(
+    db: Engine, tenant: str, groups: pl.DataFrame, today: date, whole: str = "", school_days: SchoolDays | None = None
+) -> pl.DataFrame:
     """Return how soon and how cases are looked after, by group.
 
     Args:
@@ -1154,9 +1173,11 @@ def service_levels(db: Engine, tenant: str, groups: pl.DataFrame, today: date, w
         groups: ``student_id`` and ``group``: schools, years, or groups of an audit, and never who teaches whom.
         today: the day to look from.
         whole: what all groups together are called in a row of their own, the first; no such row where it is empty.
+        school_days: the days on which a student's school taught; weekdays without it.
 
     Returns:
-        ``group``, ``cases`` (how often one was opened), ``days_to_first_look`` (the middle one, in days of the calendar),
+        ``group``, ``cases`` (how often one was opened), ``days_to_first_look`` (the middle one, in school days, from the day
+        on which a student came on the list or was brought up; who does something where nobody looked has looked by that),
         ``looked_within_5_days`` and ``support_within_15_days`` (shares of the cases that are as old), ``talked_with_student``
         (share) and ``reopened`` (share of the closed ones). Groups with cases of fewer than ten students are left out, and
         a share of fewer than ten cases is null. Of all groups together a figure is told only where it gives nothing away of a
@@ -1164,14 +1185,18 @@ def service_levels(db: Engine, tenant: str, groups: pl.DataFrame, today: date, w
 
     """
     opened, closed, talks = _rounds(db, tenant)
+
+    def waited(student_id: str, begun: date, until: date) -> int:
+        return school_days_between(school_days(student_id) if school_days else None, begun, until)
+
     frame = pl.DataFrame(
         [
             (
                 student_id,
-                (first - begun).total_seconds() / 86_400 if first else None,
-                _within(first, begun, LOOK_WITHIN, today),
-                any(begun.date() <= on and (until is None or on < until.date()) for on in talks.get(student_id, ())),
-                _within(support, begun, SUPPORT_WITHIN, today),
+                waited(student_id, begun, first) if first else None,
+                _within(waited(student_id, begun, first or today), LOOK_WITHIN, done=first is not None),
+                any(begun <= on and (until is None or on < until) for on in talks.get(student_id, ())),
+                _within((support or today) - begun, SUPPORT_WITHIN, done=support is not None),
                 (until is not None) if (student_id, number) in closed else None,
             )
             for (student_id, number), (begun, first, support, until) in opened.items()
@@ -1214,29 +1239,32 @@ def _told_of(counted: pl.DataFrame) -> pl.DataFrame:
     return enough.with_columns(kept).select(pl.col(name).cast(kind) for name, kind in _LEVELS.items())
 
 
-_Round = tuple[datetime, datetime | None, datetime | None, datetime | None]
+_Round = tuple[date, date | None, date | None, date | None]
 
 
 def _rounds(db: Engine, tenant: str) -> tuple[dict[tuple[str, int], _Round], set[tuple[str, int]], dict[str, list[date]]]:
-    """Return every opening of a case (when, first look, first support, opened again), the closed ones, and days of talks."""
+    """Return every opening of a case (since when, first look, first support, opened again), the closed ones, days of talks."""
     opened: dict[tuple[str, int], _Round] = {}
     closed: set[tuple[str, int]] = set()
     talks: dict[str, list[date]] = {}
-    moves = select(CASE_MOVES.c.student_id, CASE_MOVES.c.round, CASE_MOVES.c.at, CASE_MOVES.c.action)
+    moves = select(
+        CASE_MOVES.c.student_id, CASE_MOVES.c.round, CASE_MOVES.c.at, CASE_MOVES.c.action, CASE_MOVES.c.details
+    )
     contacts = select(CASE_CONTACTS.c.student_id, CASE_CONTACTS.c.contact_on)
     with db.connect() as connection:
         ordered = moves.where(CASE_MOVES.c.tenant_id == tenant).order_by(CASE_MOVES.c.student_id, CASE_MOVES.c.number)
         for row in connection.execute(ordered):
-            this = (row.student_id, row.round)
+            this, on = (row.student_id, row.round), row.at.date()
             if this not in opened:
-                opened[this] = (row.at, None, None, None)
+                since = json.loads(row.details).get("since")
+                opened[this] = (min(date.fromisoformat(since), on) if since else on, None, None, None)
                 before = (row.student_id, row.round - 1)
                 if before in opened:
-                    opened[before] = (*opened[before][:3], row.at)
+                    opened[before] = (*opened[before][:3], on)
                 continue
             begun, first, support, until = opened[this]
-            first = first or (row.at if row.action != "raise" else None)
-            support = support or (row.at if row.action == "start_support" else None)
+            first = first or (on if row.action != "raise" else None)
+            support = support or (on if row.action == "start_support" else None)
             opened[this] = (begun, first, support, until)
             if row.action == "close":
                 closed.add(this)
@@ -1246,11 +1274,9 @@ def _rounds(db: Engine, tenant: str) -> tuple[dict[tuple[str, int], _Round], set
     return opened, closed, talks
 
 
-def _within(when: datetime | None, begun: datetime, most: timedelta, today: date) -> bool | None:
-    """Whether something came soon enough, None while there is time left for it."""
-    if when is not None and when - begun <= most:
-        return True
-    return False if today - begun.date() > most else None
+def _within[Time: (int, timedelta)](took: Time, most: Time, *, done: bool) -> bool | None:
+    """Whether something came soon enough, None while there is time left for it. ``took`` is until now if it is not ``done``."""
+    return (True if done else None) if took <= most else False
 
 
 # -- what is held, and its end --------------------------------------------------------------------------------------------
@@ -1372,7 +1398,7 @@ def _first(at: _At, student_id: str, opening: Opening, move: Move, details: Mapp
     made = new(CASES).values(values).on_conflict_do_nothing().returning(CASES.c.version)  # INSERT tells no count of rows
     if at.connection.execute(made).first() is None:
         _refuse([_CHANGED], _NOT_MOVED)
-    told = {**details, **({"evidence": " ".join(evidence)} if evidence else {})}
+    told = {**details, **({"evidence": " ".join(evidence)} if evidence else {}), **_listed_since(opening)}
     _note_move(at, student_id, 1, move, None, MOVES[None, move], told, opening.prediction_ids)
     row = _locked(at, student_id)
     assert row is not None, "it was made in this transaction"
@@ -1391,7 +1417,13 @@ def _opened(at: _At, student_id: str, row: Row[Any] | None, opening: Opening) ->
         "round": row.round + 1, "origin": opening.origin, "evidence": _json(evidence), "opened_at": at.now,
         "first_look_at": None, "until": None, "next_review_on": None, "reason": "",
     }  # fmt: skip
-    return _moved(at, row, "reopen", {"evidence": " ".join(evidence)}, values, opening.prediction_ids)
+    return _moved(
+        at, row, "reopen", {"evidence": " ".join(evidence), **_listed_since(opening)}, values, opening.prediction_ids
+    )
+
+
+def _listed_since(opening: Opening) -> Mapping[str, str]:
+    return {"since": opening.since.isoformat()} if opening.since else {}
 
 
 def _new_evidence(row: Row[Any], opening: Opening, today: date) -> bool:

@@ -25,7 +25,7 @@ from features.records import SchoolRecords
 from features.tables import CONTACT_RESTRICTIONS as RESTRICTION_KINDS
 from features.tables import TABLES, Column, Table
 from features.validation import day as day_of
-from serving.cases import trail
+from serving.cases import casebook, trail
 from serving.cases.access import Visible
 from serving.cases.database import writing
 from serving.cases.keys import create_tenant
@@ -167,6 +167,7 @@ def ask_correction(
     today: date,
     *,
     by: Account | None,
+    because: str = "",
 ) -> Correction:
     """Ask that one value of one row be corrected.
 
@@ -182,9 +183,11 @@ def ask_correction(
         now: the moment.
         today: the day, from which the month is counted.
         by: who asks, ``None`` for the command line.
+        because: their disagreement with a suggestion that it goes with (:func:`serving.cases.casebook.disagree`), if any.
 
     Raises:
         Refused: naming everything that is wrong with what was asked.
+        NotFound: they did not disagree so about this student.
 
     """
     whole = {"student_id": student_id, **{name: str(said).strip() for name, said in key.items()}}
@@ -206,6 +209,8 @@ def ask_correction(
     }  # fmt: skip
     with writing(db) as connection:
         connection.execute(insert(CORRECTIONS).values(**row))
+        if because and by:
+            casebook.link_correction(connection, by, student_id, because, str(row["id"]))
         trail.append(connection, records.tenant, by, "correction_asked", student_id, f"{table}.{column}", now)
     return find_correction(db, records.tenant, str(row["id"]))
 

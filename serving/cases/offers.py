@@ -30,6 +30,13 @@ from serving.cases.schema import OFFERS
 Answer = Literal["accepted", "refused", "no_answer"]
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
 
+#: Why an offer was refused, as whoever writes it down heard it.
+Why = Literal["student", "family", "not_the_need", "tried_before", "other"]
+WHYS: tuple[Why, ...] = get_args(Why)
+
+#: How long the words beside a reason may be.
+LONGEST_WORDS = 1_000
+
 #: A school year has fewer minutes of lessons than this.
 MOST_MINUTES = 100_000
 
@@ -39,12 +46,16 @@ _LONGEST_DRAW, _LONGEST_UNIT = 100, 40
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A student in a draw. ``probability`` is None where nobody drew: a person decided, or the hours that there are."""
+    """A student in a draw. ``probability`` is None where nobody drew: a person decided, or the hours that there are.
+
+    ``among`` tells apart those who drew for other places in the same round; only whoever has the same can be compared.
+    """
 
     student_id: str
     intervention_id: str
     probability: float | None
     offered: bool
+    among: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,7 @@ class Offer:
 
     ``draw`` names who were drawn among, such as support, school and round; ``seed`` is the lottery's. Minutes are those that
     were planned and those that the student was given; ``outcome`` is in ``outcome_unit``, as known on ``outcome_on``.
+    ``reason`` and ``words`` say why it was refused.
     """
 
     id: str
@@ -69,6 +81,8 @@ class Offer:
     outcome: float | None
     outcome_unit: str | None
     outcome_on: date | None
+    reason: Why | None = None
+    words: str = ""
 
     @property
     def dose(self) -> float | None:
@@ -81,8 +95,9 @@ class Offer:
 
 
 def record(
-    db: Engine, tenant: str, account: Account | None, draw: str, seed: int, rows: Sequence[Drawn], now: datetime
-) -> tuple[str, ...]:
+    db: Engine, tenant: str, account: Account | None, draw: str, seed: int, rows: Sequence[Drawn], now: datetime,
+    *, released: str = "",
+) -> tuple[str, ...]:  # fmt: skip
     """Record everybody who was in a draw, all or nobody, and return the ids in their order.
 
     Args:
@@ -93,6 +108,7 @@ def record(
         seed: of the lottery.
         rows: each student and support once.
         now: the moment.
+        released: what stands in the trail of its release, of no student; nothing stands there where it is empty.
 
     Raises:
         Refused: nobody is in it, a probability is none or contradicts the offer, or somebody is in it twice; or the draw is on
@@ -100,7 +116,8 @@ def record(
 
     """
     problems = []
-    if not draw.strip() or len(draw) > _LONGEST_DRAW:
+    names = {one: f"{draw}/{one}" if one else draw for one in ("", *(row.among for row in rows))}
+    if not draw.strip() or max(map(len, names.values())) > _LONGEST_DRAW:
         hint = f"Give up to {_LONGEST_DRAW} characters: support, school and round."
         problems.append(Problem("offers", "draw", "it has no name, or a long one", hint))
     if not rows:
@@ -113,35 +130,107 @@ def record(
     _refuse(problems)
     ids = tuple(secrets.token_hex(6) for _ in rows)
     with writing(db) as connection:
-        of_draw = (OFFERS.c.tenant_id == tenant) & (OFFERS.c.draw == draw)
-        if connection.execute(select(OFFERS.c.id).where(of_draw).limit(1)).first() is not None:
+        if _recorded(connection, tenant, names.values()):
             _refuse([Problem("offers", "draw", "it is on record already", "A draw is recorded once; name another.")])
         who = account.id if account else ""
         connection.execute(insert(OFFERS), [
-            {"id": key, "tenant_id": tenant, "student_id": one.student_id, "intervention_id": one.intervention_id, "draw": draw,
+            {"id": key, "tenant_id": tenant, "student_id": one.student_id, "intervention_id": one.intervention_id,
+             "draw": names[one.among],
              "seed": seed, "probability": one.probability, "offered": one.offered, "at": now, "account_id": who}
             for key, one in zip(ids, rows, strict=True)
         ])  # fmt: skip
-        acts = [("support_offered" if one.offered else "support_not_drawn", one.student_id, "") for one in rows]
+        acts: list[tuple[str, str | None, str]] = [("allocation_released", None, released)] if released else []
+        acts += [("support_offered" if one.offered else "support_not_drawn", one.student_id, "") for one in rows]
         trail.append_all(connection, tenant, account, acts, now)
     return ids
 
 
-def answer(db: Engine, account: Account, offer_id: str, said: str, now: datetime) -> None:
+def recorded(db: Engine, tenant: str, draw: str, among: Iterable[str] = ()) -> bool:
+    """Return whether a draw is on record; ``among`` as in its rows."""
+    with db.connect() as connection:
+        return _recorded(connection, tenant, {draw, *(f"{draw}/{one}" for one in among if one)})
+
+
+def _recorded(connection: Connection, tenant: str, names: Iterable[str]) -> bool:
+    for some in _parts(sorted(set(names))):
+        of_draw = (OFFERS.c.tenant_id == tenant) & OFFERS.c.draw.in_(some)
+        if connection.execute(select(OFFERS.c.id).where(of_draw).limit(1)).first() is not None:
+            return True
+    return False
+
+
+def made(db: Engine, tenant: str, since: datetime) -> Mapping[str, tuple[Offer, ...]]:
+    """Return the places that were offered since a moment, refused ones among them, by student."""
+    asked = select(OFFERS).where((OFFERS.c.tenant_id == tenant) & OFFERS.c.offered & (OFFERS.c.at >= since))
+    found: dict[str, list[Offer]] = {}
+    with db.connect() as connection:
+        for row in connection.execute(asked.order_by(OFFERS.c.student_id, OFFERS.c.at, OFFERS.c.id)):
+            found.setdefault(row.student_id, []).append(_offer(row))
+    return {who: tuple(each) for who, each in found.items()}
+
+
+def put(
+    connection: Connection, account: Account, student_id: str, intervention_id: str, now: datetime, *,
+    said: Answer | None = None, why: Why | None = None, words: str = "",
+) -> str:  # fmt: skip
+    """Record, inside a transaction that writes, that a person offered help and what was said to it; return the offer's id.
+
+    Nobody drew, so that it has no probability and no effect is ever estimated from it. The line of the trail is the caller's.
+    """
+    offer_id = secrets.token_hex(6)
+    row = {"id": offer_id, "tenant_id": account.tenant, "student_id": student_id, "intervention_id": intervention_id,
+           "draw": f"by hand, {offer_id}", "seed": 0, "probability": None, "offered": True, "at": now, "account_id": account.id,
+           "answer": said, "answered_at": now if said else None, "answered_by": account.id if said else None, "reason": why,
+           "words": words.strip() or None}  # fmt: skip
+    connection.execute(insert(OFFERS).values(row))
+    return offer_id
+
+
+def decline(
+    db: Engine, account: Account, student_id: str, intervention_id: str, why: str, words: str, now: datetime
+) -> str:
+    """Record that help was spoken of and refused, or is not what is needed, and return the offer's id. Nobody is held to it.
+
+    Raises Refused: ``declined_why`` (none was chosen), ``declined_words`` (they are long).
+    """
+    reason = _why(why, words)
+    with writing(db) as connection:
+        offer_id = put(connection, account, student_id, intervention_id, now, said="refused", why=reason, words=words)
+        trail.append(connection, account.tenant, account, "help_declined", student_id, "", now)
+    return offer_id
+
+
+def reply(connection: Connection, tenant: str, offer_id: str, said: Answer, by: str, now: datetime) -> None:
+    """Record, inside a transaction that writes, what a student picked or refused in a plan that the offer stands in."""
+    mine = (OFFERS.c.tenant_id == tenant) & (OFFERS.c.id == offer_id)
+    connection.execute(update(OFFERS).where(mine).values(answer=said, answered_at=now, answered_by=by))
+
+
+def answer(
+    db: Engine, account: Account, offer_id: str, said: str, now: datetime, *, student_id: str = "", why: str = "",
+    words: str = "",
+) -> None:  # fmt: skip
     """Record what a student or family said to an offer; a later answer takes the place of an earlier one.
 
+    ``student_id`` is whose offer it must be, where that was not asked before; ``why`` and ``words`` say why it was refused.
+
     Raises:
-        NotFound: the tenant has no such offer.
-        Refused: there is no such answer, or no place was offered.
+        NotFound: the tenant has no such offer, or it is somebody else's.
+        Refused: there is no such answer or reason, or no place was offered.
 
     """
     if said not in ANSWERS:
         _refuse([Problem("offers", "answer", "there is no such answer", f"They are: {', '.join(ANSWERS)}.")])
-    _change(db, account, offer_id, "offer_answered", {"answer": said, "answered_at": now, "answered_by": account.id}, now)
+    reason = _why(why, words) if said == "refused" and (why or words) else None
+    values = {"answer": said, "answered_at": now, "answered_by": account.id, "reason": reason,
+              "words": (words.strip() or None) if reason else None}  # fmt: skip
+    _change(db, account, offer_id, "offer_answered", values, now, student_id)
 
 
-def deliver(db: Engine, account: Account, offer_id: str, minutes: int, planned: int, now: datetime) -> None:
-    """Record how many minutes were given so far, of how many that were planned.
+def deliver(
+    db: Engine, account: Account, offer_id: str, minutes: int, planned: int, now: datetime, *, student_id: str = ""
+) -> None:
+    """Record how many minutes were given so far, of how many that were planned. ``student_id`` is as for :func:`answer`.
 
     Raises:
         NotFound: the tenant has no such offer.
@@ -151,7 +240,7 @@ def deliver(db: Engine, account: Account, offer_id: str, minutes: int, planned: 
     if not 0 <= minutes <= MOST_MINUTES or not 0 < planned <= MOST_MINUTES:
         _refuse([Problem("offers", "minutes", "they cannot be", f"Give 0 to {MOST_MINUTES:,}, and planned ones above 0.")])
     values = {"delivered_minutes": minutes, "planned_minutes": planned, "delivered_at": now, "delivered_by": account.id}
-    _change(db, account, offer_id, "offer_delivered", values, now)
+    _change(db, account, offer_id, "offer_delivered", values, now, student_id)
 
 
 def came(
@@ -231,8 +320,24 @@ def _possible(one: Drawn) -> bool:
     return 0 <= chance <= 1 and (chance > 0 if one.offered else chance < 1)
 
 
-def _change(db: Engine, account: Account, offer_id: str, action: str, values: Mapping[str, Any], now: datetime) -> None:
+def _why(why: str, words: str) -> Why:
+    problems = []
+    reason = next((one for one in WHYS if one == why), None)
+    if reason is None:
+        problems.append(Problem("declined_why", "reason", "none was chosen", f"They are: {', '.join(WHYS)}."))
+    if len(words) > LONGEST_WORDS or "\0" in words:
+        problems.append(Problem("declined_words", "words", "they are long", f"Write up to {LONGEST_WORDS:,} characters."))
+    _refuse(problems)
+    assert reason is not None, "else it was refused"
+    return reason
+
+
+def _change(
+    db: Engine, account: Account, offer_id: str, action: str, values: Mapping[str, Any], now: datetime, student_id: str = ""
+) -> None:
     mine = (OFFERS.c.tenant_id == account.tenant) & (OFFERS.c.id == offer_id)
+    if student_id:
+        mine &= OFFERS.c.student_id == student_id
     with writing(db) as connection:
         row = connection.execute(select(OFFERS).where(mine).with_for_update()).first()
         if row is None:
@@ -248,7 +353,7 @@ def _change(db: Engine, account: Account, offer_id: str, action: str, values: Ma
 def _offer(row: Row[Any]) -> Offer:
     return Offer(
         row.id, row.student_id, row.intervention_id, row.draw, row.seed, row.probability, bool(row.offered), row.at, row.answer,
-        row.planned_minutes, row.delivered_minutes, row.outcome, row.outcome_unit, row.outcome_on,
+        row.planned_minutes, row.delivered_minutes, row.outcome, row.outcome_unit, row.outcome_on, row.reason, row.words or "",
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, select, update
 
 from features.problems import NotFound, Problem, Refused
-from serving.cases import trail
+from serving.cases import offers, trail
 from serving.cases.casebook import LONGEST_AHEAD, LONGEST_LINE, Person
 from serving.cases.database import writing
 from serving.cases.people import Account
@@ -151,8 +151,13 @@ def write_goal(db: Engine, student: Student, student_id: str, plan_id: str, seen
         at.note("plan_goal_written")
 
 
-def offer(db: Engine, account: Account, student_id: str, plan_id: str, seen: int, text: str, now: datetime) -> str:
+def offer(
+    db: Engine, account: Account, student_id: str, plan_id: str, seen: int | None, text: str, now: datetime,
+    intervention_id: str = "",
+) -> str:  # fmt: skip
     """Offer something to pick, and return the option's id. An agreement there was is taken back.
+
+    ``intervention_id`` names help of the catalogue: what the student says to it is then kept with the offers of help.
 
     Raises Refused: ``option``, ``options`` (too many), ``plan_changed``, ``plan_has_ended``; NotFound where there is no such
     plan.
@@ -169,9 +174,10 @@ def offer(db: Engine, account: Account, student_id: str, plan_id: str, seen: int
             _refuse([_problem("options", f"A plan offers at most {MOST_OPTIONS} things", "Begin another plan.")])
         connection.execute(
             insert(LEARNING_PLAN_OPTIONS).values(
-                id=option_id, plan_id=plan_id, number=count + 1, text=said, offered_at=now, offered_by=account.id
+                id=option_id, plan_id=plan_id, number=count + 1, text=said, offered_at=now, offered_by=account.id,
+                offer_id=offers.put(connection, account, student_id, intervention_id, now) if intervention_id else None,
             )
-        )
+        )  # fmt: skip
         _change(at, row, _NO_LONGER_AGREED)
         at.note("plan_option_offered")
     return option_id
@@ -191,8 +197,10 @@ def choose(
         if row.goal is None:
             _refuse([_problem("goal_first", "The goal is not written yet", "Write it first: the rest follows from it.")])
         of_plan = LEARNING_PLAN_OPTIONS.c.plan_id == plan_id
-        found = connection.execute(select(LEARNING_PLAN_OPTIONS.c.id, LEARNING_PLAN_OPTIONS.c.choice).where(of_plan))
+        columns = LEARNING_PLAN_OPTIONS.c.id, LEARNING_PLAN_OPTIONS.c.choice, LEARNING_PLAN_OPTIONS.c.offer_id
+        found = connection.execute(select(*columns).where(of_plan)).all()
         before: dict[str, str | None] = {row.id: row.choice for row in found}
+        of_help: dict[str, str] = {row.id: row.offer_id for row in found if row.offer_id}
         if not choices or not set(choices) <= set(before) or not set(choices.values()) <= set(CHOICES):
             _refuse([_problem("choice", "Nothing that is offered here was picked or refused", "Choose for each one.")])
         changed = {option: choice for option, choice in sorted(choices.items()) if before[option] != choice}
@@ -201,6 +209,9 @@ def choose(
             connection.execute(
                 update(LEARNING_PLAN_OPTIONS).where(of_plan & (LEARNING_PLAN_OPTIONS.c.id == option)).values(made)
             )
+            if option in of_help:
+                said: offers.Answer = "accepted" if choice == "picked" else "refused"
+                offers.reply(connection, at.tenant, of_help[option], said, at.by, now)
         if changed:
             _change(at, row, _NO_LONGER_AGREED)
             at.note("plan_options_chosen")
@@ -520,9 +531,10 @@ def _plans(connection: Connection, tenant: str, student_id: str) -> tuple[Plan, 
     if not rows:
         return ()
     of_plans = LEARNING_PLAN_OPTIONS.c.plan_id.in_([row.id for row in rows])
-    offers = connection.execute(select(LEARNING_PLAN_OPTIONS).where(of_plans).order_by(LEARNING_PLAN_OPTIONS.c.number)).all()
+    asked = select(LEARNING_PLAN_OPTIONS).where(of_plans).order_by(LEARNING_PLAN_OPTIONS.c.number)
+    options = connection.execute(asked).all()
     told = {one for row in rows for one in (row.begun_by, row.goal_by, row.agreed_by)}
-    told |= {one for row in offers for one in (row.offered_by, row.chosen_by)}
+    told |= {one for row in options for one in (row.offered_by, row.chosen_by)}
     these = (ACCOUNTS.c.tenant_id == tenant) & ACCOUNTS.c.id.in_(sorted(told - {None, ""}))
     names = {row.id: row.name for row in connection.execute(select(ACCOUNTS.c.id, ACCOUNTS.c.name).where(these))}
 
@@ -539,7 +551,7 @@ def _plans(connection: Connection, tenant: str, student_id: str) -> tuple[Plan, 
         Plan(
             row.id, row.student_id, row.version, row.state, Person(row.begun_by, names.get(row.begun_by, "")), row.begun_at,
             row.goal or "", person(row.goal_by), row.goal_how, row.goal_at,
-            tuple(option(one) for one in offers if one.plan_id == row.id),
+            tuple(option(one) for one in options if one.plan_id == row.id),
             row.agreed_at, row.agreed_how, person(row.agreed_by), row.active_since, row.review_on, row.ended_at, row.result,
         )
         for row in rows

@@ -382,6 +382,7 @@ LEARNING_PLAN_OPTIONS = Table(
     Column("chosen_at", Moment, nullable=True),
     Column("chosen_by", String(12), nullable=True),
     Column("chosen_how", String(20), nullable=True),
+    Column("offer_id", String(12), nullable=True),  # of support_offer, where it is help of the catalogue
     Index("ix_learning_plan_option_plan_id", "plan_id"),
 )
 
@@ -618,6 +619,8 @@ OFFERS = Table(
     Column("answer", String(20), nullable=True),
     Column("answered_at", Moment, nullable=True),
     Column("answered_by", String(12), nullable=True),
+    Column("reason", String(20), nullable=True),  # why it was refused, by name, and in somebody's words
+    Column("words", Text, nullable=True),
     Column("planned_minutes", Integer, nullable=True),
     Column("delivered_minutes", Integer, nullable=True),
     Column("delivered_at", Moment, nullable=True),
@@ -630,4 +633,22 @@ OFFERS = Table(
     CheckConstraint("answer IS NULL OR offered", name="ck_support_offer_answer"),
     Index("ix_support_offer_student_id", "tenant_id", "student_id"),
     Index("ix_support_offer_intervention_id", "tenant_id", "intervention_id"),
+)
+
+# -- what people said of help, after they were asked (serving.cases.told) ------------------------------------------------
+
+#: What stands in a student's way, and which help was agreed to: what no record shows. It holds until it is taken back.
+TOLD = Table(
+    "case_told",
+    METADATA,
+    Column("id", String(12), primary_key=True),
+    *_of_student(),
+    Column("kind", String(20), nullable=False),
+    Column("what", String(200), nullable=False),
+    Column("told_by", String(20), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("account_id", String(12), nullable=False),
+    Column("ended_at", Moment, nullable=True),
+    Column("ended_by", String(12), nullable=True),
+    Index("ix_case_told_student_id", "tenant_id", "student_id"),
 )

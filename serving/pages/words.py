@@ -5,6 +5,8 @@ are; every other language has all of them, with the same values. A phrase is tex
 language has (CLDR's ``one``, ``few``, ``many``, ``other``), of which ``{count}`` chooses. Dates, numbers, plurals and lists
 are those of the locale, from CLDR by way of Babel.
 
+Sentences about students are said elsewhere (:mod:`serving.languages`); a language of pages knows which language says them.
+
 A school may lay files of its own over these: some phrases of a language that there is, or all of a new one. Its words are held
 to the same rules, and to a list in each language's file of what is never said of a student.
 """
@@ -27,7 +29,9 @@ from babel.dates import format_date, format_skeleton
 from babel.lists import format_list
 from babel.numbers import format_decimal
 
+from features.phrases import ENGLISH, Language
 from features.problems import Problem, Refused
+from serving import languages
 
 SHIPPED = Path(__file__).with_name("words")
 
@@ -36,6 +40,9 @@ FIRST = "en"
 
 #: The table of a file that is about the language and holds no phrase.
 ABOUT = "language"
+
+#: The table of a school's file that holds sentences about students: how it says facts and help (:mod:`serving.languages`).
+FACTS = "facts"
 
 #: CLDR's names of plural forms. A table with no other keys is one phrase.
 FORMS = frozenset({"zero", "one", "two", "few", "many", "other"})
@@ -80,7 +87,8 @@ class Words:
     """Everything that is said in one language.
 
     ``language`` is its code, as an account and the page's ``lang`` name it; ``name`` is how it calls itself; ``never`` is what
-    is not said of students in it.
+    is not said of students in it. ``facts`` is the language in which sentences about students are said: English where nobody
+    has written them in this one.
     """
 
     language: str
@@ -88,6 +96,7 @@ class Words:
     locale: Locale
     never: tuple[str, ...]
     phrases: Mapping[str, Phrase]
+    facts: Language = ENGLISH
     _decimal: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -235,7 +244,7 @@ def _read(
         return None
     name, locale, never = about
     phrases = dict(before.phrases) if before else {}
-    for key, text in _flat({name: one for name, one in told.items() if name != ABOUT}):
+    for key, text in _flat({name: one for name, one in told.items() if name not in (ABOUT, FACTS)}):
         if first is not None and key not in first.phrases and not key.startswith(OPEN):
             fault(key, "The pages have no such phrase", "The phrases that there are stand in words/en/.")
             continue
@@ -248,7 +257,25 @@ def _read(
     for key in first.phrases if first is not None else ():
         if key not in phrases and not any(one.column == key and one.file == path.name for one in problems):
             fault(key, "The phrase is missing", "A new language says everything that words/en/ says.")
-    return Words(path.stem, name, locale, never, MappingProxyType(phrases))
+    facts = _facts(path.stem, told.get(FACTS, {}), before, locale, never, fault)
+    return Words(path.stem, name, locale, never, MappingProxyType(phrases), facts)
+
+
+def _facts(
+    code: str, told: object, before: Words | None, locale: Locale, never: Sequence[str], fault: Callable[[str, str, str], None]
+) -> Language:  # fmt: skip
+    """Return the language in which sentences about students are said, with a school's own texts over it."""
+    ours = before.facts if before is not None else languages.shipped().get(code, ENGLISH)
+    if not told:
+        return ours
+    if not isinstance(told, dict) or code == FIRST:
+        fault(FACTS, "It holds sentences of another language than English", "The English stands in the code.")
+        return ours
+
+    def wrong(key: str, problem: str, hint: str) -> None:
+        fault(f"{FACTS}.{key}", problem, hint)
+
+    return languages.laid_over(ours, code, str(locale), told, lambda text: _unsaid(text, never), wrong)
 
 
 def _about(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import polars as pl
 
+from features.phrases import Language
 from features.quarantine import guarded_text
 from serving.cases import casebook, people
 from serving.cases.access import may
@@ -31,14 +32,13 @@ from serving.pages.contexts.caseload import (
     Fresh,
     Good,
     Name,
-    Part,
     Row,
 )
 from serving.pages.contexts.frame import Choice
 from serving.pages.words import Words
 from serving.review import listing, practice
-from serving.review.listing import Listed, Listing, called, waited
-from serving.review.room import Asked, File, Room, Shows
+from serving.review.listing import Listed, Listing, waited
+from serving.review.room import Asked, File, Room, Shows, part_of
 
 #: So many pieces of good news are shown.
 MOST_GOOD = 12
@@ -46,15 +46,11 @@ MOST_GOOD = 12
 #: So many classes are offered to choose from, those with most of the reader's students: a large school has a thousand.
 MOST_CLASSES = 60
 
-#: In which language sentences about students are written, by :mod:`serving.wording`.
-FACTS = "en"
-
 LISTED = BANDS[0]
 
 
-@dataclass(frozen=True, slots=True)
-class _One:
-    """A student of the reader's, with everything that a row may need."""
+class _One(NamedTuple):
+    """A student of the reader's, with everything that a row may need: of a whole school 5,000 are made for each page."""
 
     student_id: str
     name: str
@@ -67,6 +63,7 @@ class _One:
     supports: tuple[str, ...]
     waits: int
     fresh: bool
+    objected: bool
 
     @property
     def on_list(self) -> bool:
@@ -84,7 +81,7 @@ def page(room: Room, asked: Asked) -> Shows:
     listed = sorted((one for one in found if one.on_list), key=_place)
     first = {one.student_id for one in listed[:capacity]} | {one.student_id for one in listed if one.case and one.case.open}
     rows = sorted(chosen, key=_place) if filters.used else [one for one in listed if one.student_id in first]
-    part = _part(asked, len(rows))
+    part = part_of(asked.query.get("part", ""), len(rows), MOST_ROWS)
     shown = rows[(part.first - 1 if part else 0) :][:MOST_ROWS]
     schools = sorted({one.school for one in found})
     casebook.note_visit(room.db, asked.account, asked.today, asked.now)
@@ -93,17 +90,20 @@ def page(room: Room, asked: Asked) -> Shows:
     stopped = bool(found) and all(one.school_id in hidden for one in found)
     made = None if stopped else room.listing
     due = _due(room, asked, found)
-    good = _good(found) if made else ()
+    open_to = [one.student_id for one in found if one.school_id not in hidden]
+    better = _better(found) if made else []
+    facts = listing.spoken([one.listed for one in (*shown, *better)], asked.words.facts)
+    good = tuple(Good(student_id=one.student_id, name=one.name, text=one.listed.good(one.name, facts))
+                 for one in better if one.listed)  # fmt: skip
     reaches = room.freshness(asked.today)
     here = [school for school in reaches if day.schools.get(school, school) in schools]
-    waiting_days = room.settings.waiting_days
-    by_name = sorted(found, key=lambda one: (one.name, one.student_id))
-    names = tuple(Name(student_id=one.student_id, name=one.name, year=one.year) for one in by_name)
+    waiting_days = room.waiting_days(asked.today)
+    by_name = sorted(found, key=lambda one: (one.name, one.student_id)) if len(found) <= MOST_NAMES else []
     context = Caseload(
         frame=asked.frame,
         today=asked.today,
         as_of=room.as_of if made else None,
-        facts_language=FACTS,
+        facts_language=facts.code,
         last_visit=visit,
         scope=", ".join(schools),
         students=len(found),
@@ -113,21 +113,21 @@ def page(room: Room, asked: Asked) -> Shows:
         waiting_days=waiting_days,
         records=_in_order(reaches[school] for school in here),
         stopped=_in_order(room.stopped_records(asked.today)[school] for school in here),
-        shared=made.shared(day, [one.student_id for one in found if one.school_id not in hidden]) if made else (),
+        shared=made.shared(day, open_to, room.objected(asked.today)) if made else (),
         no_list="stopped" if stopped else None if made else "none_yet",
         capacity=capacity,
         capacity_set_by=set_by,
         left=max(sum(one.listed is not None and one.listed.band == LISTED for one in listed) - capacity, 0),
         yielded=made.yielded(min(capacity, 20), leaving=counsels) if made else (),
         filters=filters,
-        rows=tuple(_row(one, schools, day.sections, asked.words) for one in shown),
+        rows=tuple(_row(one, schools, day.sections, asked.words, facts) for one in shown),
         part=part,
         colleagues=_colleagues(room, asked),
         may_take_away=any(asked.seen.may(one.student_id, "export_list") for one in shown),
         tip=asked.words.say(tip) if (tip := practice.tip(room.db, asked.account)) else "",
         last_snooze=asked.today + timedelta(days=LONGEST_SNOOZE),
         good=good,
-        names=names if len(names) <= MOST_NAMES else (),
+        names=tuple(Name(student_id=one.student_id, name=one.name, year=one.year) for one in by_name),
     )
     seen = [*(one.student_id for one in shown), *(one.student_id for one in due), *(one.student_id for one in good)]
     return Shows(context, tuple(dict.fromkeys(seen)))
@@ -147,8 +147,8 @@ def take_away(room: Room, asked: Asked) -> File:
                      words.say("export.column_band"), words.say("export.column_reason"), words.say("export.column_supports"),
                      words.say("export.column_case")])  # fmt: skip
     for one in rows:
-        row = _row(one, [], room.day(asked.today).sections, words)
-        band = words.named("band", row.band) if row.band else ""
+        row = _row(one, [], room.day(asked.today).sections, words, words.facts)
+        band = words.named("band", row.band) if row.band else words.say("list.objected") if row.objected else ""
         writer.writerow([guarded_text(text) for text in (one.student_id, one.name, one.year, band, row.reason,
                                                    words.listed(row.supports) if row.supports else "",
                                                    words.named("case", row.case))])  # fmt: skip
@@ -173,11 +173,12 @@ def _students(room: Room, asked: Asked, hidden: frozenset[str], visit: date | No
     supports = room.supports(asked)
     open_days = room.school_days(asked.today)
     knows = {tie: may(role, tie, "see_dropout") for tie in set(seen.relations.values())}
+    newest, objected = room.listing, room.objected(asked.today)
     found = []
     for student, tie in seen.relations.items():
         leaving = knows[tie]
         school, grade = where.get(student, ("", None))
-        made = None if school in hidden else room.listing
+        made = None if school in hidden or student in objected else newest
         listed = made.of(student, leaving=leaving) if made else None
         case = cases.get(student)
         name, pronouns = names.get(student, (student, ""))
@@ -186,13 +187,15 @@ def _students(room: Room, asked: Asked, hidden: frozenset[str], visit: date | No
         waits = waited(open_days.get(school, ()), since, asked.today) if since and not looked else 0
         found.append(_One(
             student, name, pronouns, "" if grade is None else str(grade), school, day.schools.get(school, school), listed, case,
-            supports.get(student, ()), waits, bool(since and visit and since > visit),
+            supports.get(student, ()), waits, bool(since and visit and since > visit), student in objected,
         ))  # fmt: skip
     return found
 
 
 def _since(made: Listing | None, student: str, listed: Listed | None, case: Case | None, *, leaving: bool) -> date | None:
     """Return since when a student waits to be looked at: on the list, or brought up by a colleague."""
+    if not (case and case.open) and not (listed and listed.band == LISTED):
+        return None
     days = []
     if made and listed and listed.band == LISTED:
         areas = [one for one in listing.OUTCOMES if leaving or one != listing.LEAVING]
@@ -209,7 +212,7 @@ def _place(one: _One) -> tuple[int, int, float, str]:
     return (0 if raised else 1, band, -(one.listed.place if one.listed else 0.0), one.name)
 
 
-def _row(one: _One, schools: Sequence[str], classes: Mapping[str, str], words: Words) -> Row:
+def _row(one: _One, schools: Sequence[str], classes: Mapping[str, str], words: Words, facts: Language) -> Row:
     listed = one.listed
     case = one.case.state if one.case and one.case.state != "closed" else "new"
     changed = ""
@@ -219,9 +222,9 @@ def _row(one: _One, schools: Sequence[str], classes: Mapping[str, str], words: W
         student_id=one.student_id, name=one.name, pronouns=one.pronouns, year=one.year,
         school=one.school if len(schools) > 1 else "", band=listed.band if listed else None,
         origin="colleague" if one.case and one.case.open and one.case.origin == "colleague" else None,
-        reason=listed.told(one.name, classes) if listed else "", changed=changed, supports=one.supports, case=case,
+        reason=listed.told(one.name, classes, facts) if listed else "", changed=changed, supports=one.supports, case=case,
         with_whom=one.case.assignee.name if one.case and one.case.open and one.case.assignee else "",
-        waits=one.waits, fresh=one.fresh,
+        waits=one.waits, fresh=one.fresh, objected=one.objected,
     )  # fmt: skip
 
 
@@ -235,7 +238,8 @@ def _cut(room: Room, asked: Asked, found: Sequence[_One]) -> tuple[Filters, list
     seats = day.seats.filter(pl.col("student_id").is_in(sorted(mine)))
     most = seats.group_by("section_id").len().sort(["len", "section_id"], descending=[True, False])["section_id"].to_list()
     sections = {section: day.sections.get(section, section) for section in most}
-    schools = {school: name for school, name in day.schools.items() if name in {one.school for one in found}}
+    called_so = {one.school for one in found}
+    schools = {school: name for school, name in day.schools.items() if name in called_so}
     years = sorted({one.year for one in found if one.year}, key=lambda year: (len(year), year))
 
     def one_of[Name: str](name: str, known: Iterable[Name]) -> Name | None:
@@ -254,7 +258,8 @@ def _cut(room: Room, asked: Asked, found: Sequence[_One]) -> tuple[Filters, list
     elif when == "new":
         chosen = [one for one in chosen if one.fresh]
     elif when == "waiting":
-        chosen = [one for one in chosen if one.waits > room.settings.waiting_days]
+        limit = room.waiting_days(asked.today)
+        chosen = [one for one in chosen if one.waits > limit]
     if band:
         chosen = [one for one in chosen if one.listed and one.listed.band == band]
     if case:
@@ -283,17 +288,6 @@ def _choices(names: Mapping[str, str]) -> tuple[Choice, ...]:
     return tuple(Choice(value=key, name=name) for key, name in sorted(names.items(), key=lambda one: (one[1], one[0])))
 
 
-def _part(asked: Asked, rows: int) -> Part | None:
-    if rows <= MOST_ROWS:
-        return None
-    last = -(-rows // MOST_ROWS)
-    told = asked.query.get("part", "1")
-    number = min(max(int(told) if told.isdecimal() and len(told) < 5 else 1, 1), last)
-    first = (number - 1) * MOST_ROWS + 1
-    return Part(first=first, last=min(first + MOST_ROWS - 1, rows), of=rows, before=number - 1 if number > 1 else None,
-                after=number + 1 if number < last else None)  # fmt: skip
-
-
 # -- beside the list ----------------------------------------------------------------------------------------------------
 
 
@@ -307,15 +301,13 @@ def _due(room: Room, asked: Asked, found: Sequence[_One]) -> tuple[Due, ...]:
     )
 
 
-def _good(found: Sequence[_One]) -> tuple[Good, ...]:
+def _better(found: Sequence[_One]) -> list[_One]:
     """Return who got better: left the list since the one before, and something on record speaks for them."""
     better = [
         one for one in found
         if one.listed and one.listed.before == LISTED and one.listed.band in BANDS[1:3] and one.listed.strength
     ]  # fmt: skip
-    told = [Good(student_id=one.student_id, name=one.name, text=called(one.listed.strength, one.name))
-            for one in better if one.listed]  # fmt: skip
-    return tuple(sorted(told, key=lambda one: one.name)[:MOST_GOOD])
+    return sorted(better, key=lambda one: one.name)[:MOST_GOOD]
 
 
 def _colleagues(room: Room, asked: Asked) -> tuple[Choice, ...]:

@@ -27,12 +27,13 @@ from serving.cases.families import a_month_after
 from serving.cases.people import ROLES
 from serving.pages.contexts import family as shown
 from serving.pages.contexts.frame import Choice
-from serving.pages.contexts.student import Happened, Reads, Student, Support
+from serving.pages.contexts.student import Happened, Reads, Support
 from serving.pages.render import at
 from serving.pages.words import Words, chosen
 from serving.review import corrected
 from serving.review import student as student_page
 from serving.review.room import Answer, Asked, File, Go, Room, Shows
+from serving.review.student import Summary
 from serving.store import Latest
 
 Row = Mapping[str, Any]
@@ -69,7 +70,7 @@ def page(room: Room, asked: Asked) -> Answer:
     language, wanted = _language(room, asked, student)
     days = tuple(sorted({_day_of(path) for path in lists.folder_of(room.store).glob("*.parquet")}, reverse=True))
     then, day, unseen = _room_of(room, asked, days)
-    told = student_page.page(then, _as_family(room, asked, student, day, room.words[language]))
+    told = student_page.summary(then, _as_family(room, asked, student, day, room.words[language]))
     file = casebook.file_of(room.db, room.tenant, student)
     says = tuple(shown.Says(area=one.area, course=one.course, band=one.band) for one in told.says)
     withheld = told.no_score in ("objected", "stopped")
@@ -115,7 +116,7 @@ def _language(room: Room, asked: Asked, student: str) -> tuple[str, str]:
     """
     if "language" in asked.query or _reads(asked) != "staff":
         return asked.words.language, ""
-    rows = access.read(room.records.of_student(student), asked.seen, "guardians", student)
+    rows = access.read(room.of_student(student), asked.seen, "guardians", student)
     rows = families.reachable(rows, families.restrictions(room.db, room.tenant), may_know=False)
     first = rows.sort("primary", "guardian_id", descending=[True, False], nulls_last=True).drop_nulls("language")
     spoken = first["language"].to_list()[:1]
@@ -210,11 +211,11 @@ def _talks(file: CaseFile, asked: Asked, day: date) -> tuple[shown.Talk, ...]:
     return tuple(shown.Talk(on=one.on, whom=one.whom, agreed=one.agreed, by=one.by.name) for one in mine[:MOST_TOLD])
 
 
-def _turn_to(told: Student) -> tuple[str, ...]:
+def _turn_to(told: Summary) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.name for one in told.viewers if one.stands in _TURN_TO))
 
 
-def _models(room: Room, told: Student) -> tuple[shown.Learned, ...]:
+def _models(room: Room, told: Summary) -> tuple[shown.Learned, ...]:
     """Return what the cards say, and how many students they learned from were erased since."""
     targets = {area: target for target, area in student_page.AREAS.items()}
     found = []
@@ -244,7 +245,8 @@ def requests(room: Room, asked: Asked) -> shown.Requests:
         due_on=a_month_after(asked.today), subjects=_subjects(room, asked), subject=subject,
         rows=tuple(Choice(value=value, name=one.name) for value, one in rows.items()),
         kind=corrected.FIELDS[subject].kind if subject else "words", values=_values(asked.words, subject),
-        typed_row=asked.sent("row"), typed_value=asked.sent("value"), typed_why=asked.sent("why"),
+        because=_because(room, asked), typed_row=asked.sent("row"),
+        typed_value=asked.sent("value"), typed_why=asked.sent("why"),
         asked=tuple(
             corrected.request(room, asked, asked.words, one)
             for one in families.corrections(room.db, room.tenant, student) if corrected.readable(asked, student, one)
@@ -259,6 +261,13 @@ def requests(room: Room, asked: Asked) -> shown.Requests:
     )  # fmt: skip
 
 
+def _because(room: Room, asked: Asked) -> str:
+    """Return the disagreement of the reader that a correction would go with, if one waits for it."""
+    because = asked.sent("because") or asked.query.get("because", "")
+    waits = because and casebook.waits_for_correction(room.db, asked.account, asked.parts["student_id"], because)
+    return because if waits else ""
+
+
 def ask_correction(room: Room, asked: Asked) -> Answer:
     """Ask that one value be corrected, of a row that the reader may see."""
     student = asked.parts["student_id"]
@@ -270,7 +279,7 @@ def ask_correction(room: Room, asked: Asked) -> Answer:
     field = corrected.FIELDS[subject]
     families.ask_correction(
         room.db, room.records, student, field.table, row.key, field.column, _value(subject, asked.sent("value")),
-        asked.sent("why"), asked.now, asked.today, by=asked.account,
+        asked.sent("why"), asked.now, asked.today, by=asked.account, because=asked.sent("because"),
     )  # fmt: skip
     return Go(at("requests", student_id=student), "correction_asked")
 
@@ -317,7 +326,8 @@ def export(room: Room, asked: Asked) -> File:
     """Return everything that is held of the student, for the student or a guardian to take away. The trail has its line."""
     student = asked.parts["student_id"]
     found = family_export.everything(room.db, room.store, room.records, asked.seen, student, asked.now)
-    return File(family_export.as_zip(found), "application/zip", "homeroom-record.zip")
+    packed = family_export.as_zip(found, family_export.photo_of(room.store, found))
+    return File(packed, "application/zip", "homeroom-record.zip")
 
 
 # -- what staff decide ------------------------------------------------------------------------------------------------
@@ -397,7 +407,7 @@ def _rows(room: Room, asked: Asked, subject: shown.Subject) -> dict[str, _Offere
     """Return the rows of the last year that the reader may see, by a digest of their keys, the newest first."""
     student, field = asked.parts["student_id"], corrected.FIELDS[subject]
     table = TABLES[field.table]
-    found = access.read(room.records.of_student(student), asked.seen, field.table, student)
+    found = access.read(room.of_student(student), asked.seen, field.table, student)
     if table.event in found.columns:
         found = found.filter(pl.col(table.event) >= asked.today - _YEAR).sort(table.event, descending=True)
     rows = list(found.head(MOST_ROWS).iter_rows(named=True))
@@ -442,7 +452,7 @@ def _value(subject: shown.Subject, sent: str) -> str | None:
 
 def _guardians(room: Room, asked: Asked, student: str) -> tuple[shown.Guardian, ...]:
     """Return whom the school may reach, and whom it must not to those who have to know."""
-    rows = access.read(room.records.of_student(student), asked.seen, "guardians", student)
+    rows = access.read(room.of_student(student), asked.seen, "guardians", student)
     entered = [one for one in families.restrictions(room.db, room.tenant) if one.student_id == student]
     rows = families.reachable(rows, entered, asked.seen.may(student, "see_contact_restriction"))
     ids = {one.guardian_id: one.id for one in entered}

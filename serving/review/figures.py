@@ -18,6 +18,7 @@ from features.problems import NotFound
 from features.quarantine import guarded_text
 from serving import figures as published_figures
 from serving import goals as agreed_goals
+from serving import learned
 from serving.cases import agreements, casebook
 from serving.cases.access import may, overseen
 from serving.cases.agreements import KINDS
@@ -47,9 +48,6 @@ from serving.pages.contexts.frame import Choice
 from serving.pages.words import Words
 from serving.review.room import Asked, File, Room, intervention_name
 from serving.suppression import Cell, coded, tens
-
-#: What was found of supports, by key. There is nothing until a lottery is recorded or a comparison was made.
-ESTIMATES: Mapping[str, Estimate] = {}
 
 
 def schools_page(room: Room, asked: Asked) -> Schools:
@@ -81,7 +79,7 @@ def page(room: Room, asked: Asked) -> Figures:
         needs=tuple(_needs(published, below, room.agreed_capacity(asked.today), asked.words)),
         goals=tuple(_goals(published, below, goals(room, asked.today))),
         signed=tuple(_signed(room, asked.today)),
-        effects=tuple(effects(published.supports, ESTIMATES, asked.words)),
+        effects=tuple(_effects(room, published, asked.words)),
         complete=tuple(_complete(published, below)),
     )  # fmt: skip
 
@@ -129,6 +127,12 @@ def goals(room: Room, today: date) -> tuple[Goal, ...]:
     return agreed_goals.goals(version.content) if version else ()
 
 
+def _effects(room: Room, published: Published, words: Words) -> list[Effect]:
+    """Return what may be said of the supports that run now, and of those that were looked at."""
+    found = learned.estimates(room.store.folder)
+    return effects(sorted({*published.supports, *found}), found, words)
+
+
 def effects(supports: Sequence[str], estimates: Mapping[str, Estimate], words: Words) -> list[Effect]:
     """Return what may be said of whether each support helps; nothing of an effect that may not be shown."""
     found = []
@@ -139,12 +143,17 @@ def effects(supports: Sequence[str], estimates: Mapping[str, Estimate], words: W
         found.append(
             Effect(
                 support=intervention_name(words, support), why=verdict.why,
-                effect=told.effect if told else 0.0, low=told.low if told else 0.0, high=told.high if told else 0.0,
-                unit=told.unit if told else "", offered=tens(told.n_offered) if told else 0,
+                effect=round(told.effect, 2) if told else 0.0, low=round(told.low, 2) if told else 0.0,
+                high=round(told.high, 2) if told else 0.0, unit=_unit(told.unit, words) if told else "",
+                offered=tens(told.n_offered) if told else 0,
                 control=tens(told.n_control) if told else 0,
             )
         )  # fmt: skip
     return found
+
+
+def _unit(unit: str, words: Words) -> str:
+    return words.named("effect_unit", unit) if unit in learned.OUTCOMES else unit
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from serving.cases.lessons import Arranged, Group
 from serving.pages.contexts.caseload import Band
 from serving.pages.contexts.frame import Choice
 from serving.pages.contexts.lesson import (
+    MOST_CLASSES,
     Block,
     Classes,
     ClassLine,
@@ -43,7 +44,8 @@ from serving.pages.contexts.lesson import (
     Work,
 )
 from serving.pages.render import at
-from serving.review.room import Asked, Go, Room, Shows
+from serving.review import helping
+from serving.review.room import Asked, Go, Room, Shows, part_of
 from serving.skills import Check, Known, Skill, SkillMap, every_skill, known, skill_map, skills_of
 
 #: How the class took part is told of four weeks.
@@ -75,12 +77,17 @@ def classes(room: Room, asked: Asked) -> Classes:
     where = dict(room.records.reference("sections", asked.today).select("section_id", "organisation_id").iter_rows())
     named = {one: day.schools.get(where.get(one, ""), "") for one in counts}
     single = len(set(named.values())) == 1
+    q = asked.query.get("q", "").strip()[:100]
     lines = [
-        ClassLine(section_id=one, title=day.sections.get(one, one), school="" if single else named[one], students=count)
-        for one, count in counts.items()
+        ClassLine(section_id=one, title=title, school=school, students=counts[one])
+        for one in counts
+        for title, school in [(day.sections.get(one, one), "" if single else named[one])]
+        if q.casefold() in f"{title} {one} {school}".casefold()
     ]
-    ordered = tuple(sorted(lines, key=lambda one: (one.school, one.title, one.section_id)))
-    return Classes(frame=asked.frame, today=asked.today, classes=ordered)
+    ordered = sorted(lines, key=lambda one: (one.school, one.title, one.section_id))
+    part = part_of(asked.query.get("part", ""), len(ordered), MOST_CLASSES)
+    cut = ordered[part.first - 1 : part.last] if part else ordered
+    return Classes(frame=asked.frame, today=asked.today, q=q, classes=tuple(cut), part=part)
 
 
 def page(room: Room, asked: Asked) -> Shows:
@@ -316,6 +323,7 @@ def _blocks(room: Room, asked: Asked, here: _Class) -> tuple[Block, ...]:
         Block(
             number=number, work=work, tree=tree, skill_id=skill.skill_id, skill=skill.statement,
             members=tuple(member(who, skill.skill_id) for who in members),
+            learn=helping.together(room, asked.today, skill, {who: here.maps[who] for who in members}),
         )
         for number, (work, tree, skill, members) in enumerate(found, 1)
     )  # fmt: skip
@@ -331,7 +339,7 @@ def _member(here: _Class, number: int, who: str, one: Known, band: Band | None, 
 
 def _bands(room: Room, asked: Asked, here: _Class) -> dict[tuple[str, str], Band]:
     """Return what the newest list says of each student and skill of the class, of those whose words the reader may read."""
-    stopped = room.hidden(asked.today)
+    stopped, objected = room.hidden(asked.today), room.objected(asked.today)
     stays = room.day(asked.today).stays.filter(pl.col("student_id").is_in(list(here.names)))
     if room.scored is None or stopped & set(stays["organisation_id"]):
         return {}
@@ -343,7 +351,7 @@ def _bands(room: Room, asked: Asked, here: _Class) -> dict[tuple[str, str], Band
         (who, skill): one
         for who, skill, told in rows.iter_rows()
         for one in bands
-        if one == told and who in here.names and asked.seen.may(who, "see_words")
+        if one == told and who in here.names and who not in objected and asked.seen.may(who, "see_words")
     }
 
 

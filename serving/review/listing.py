@@ -7,6 +7,7 @@ nobody on this list.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,10 +18,13 @@ from types import MappingProxyType
 import polars as pl
 from scipy.stats import betabinom
 
+from features.phrases import ENGLISH, Language
 from features.records import SchoolRecords
+from serving import retelling
 from serving.lists import Kept
 from serving.pages.contexts.caseload import BANDS, Band, Concern, Fresh, Group, Outcome, Shared, Source, Yielded
 from serving.review.day import Day
+from serving.scoring import WITHHELD
 from training.targets import TARGETS
 
 #: Which outcome a list looks for, as the catalogue says it.
@@ -75,10 +79,24 @@ class Listed:
     before: Band | None
     prediction_ids: tuple[str, ...]
     section_id: str | None = None
+    reason_told: str | None = None
+    strength_told: str | None = None
 
-    def told(self, name: str, classes: Mapping[str, str] = _NO_CLASSES) -> str:
+    def told(self, name: str, classes: Mapping[str, str] = _NO_CLASSES, language: Language = ENGLISH) -> str:
         """Return the weightiest reason with the student's name, and the class that it is about by its name."""
-        return called(self.reason, name, classes.get(self.section_id or "", ""))
+        course = classes.get(self.section_id or "", "")
+        return retelling.first("reasons", self.reason, self.reason_told, language, name, course)
+
+    def good(self, name: str, language: Language = ENGLISH) -> str:
+        """Return the fact that speaks for the student first, with their name."""
+        return retelling.first("strengths", self.strength, self.strength_told, language, name)
+
+
+def spoken(found: Iterable[Listed | None], language: Language) -> Language:
+    """Return the language in which these can be told: the one that is asked for where all of them can, else English."""
+    texts = [text for one in found if one for said, text in ((one.reason, one.reason_told), (one.strength, one.strength_told))
+             if said]  # fmt: skip
+    return retelling.spoken(({"told": text} for text in texts), language)
 
 
 @dataclass(frozen=True)
@@ -90,13 +108,17 @@ class Listing:
     as_of: date
 
     @cached_property
-    def _shared(self) -> dict[date, list[tuple[float, Shared, frozenset[str]]]]:
+    def _shared(self) -> dict[tuple[date, frozenset[str]], list[tuple[float, Shared, frozenset[str]]]]:
         return {}
 
     @cached_property
     def _people(self) -> pl.DataFrame:
-        """Every scored row of a person's area with its place among all of that area: 1 is first, near 0 last."""
-        mine = self.rows.filter(pl.col("target").is_in(list(OUTCOMES)))
+        """Every row of a person's area with its place among all of that area: 1 is first, near 0 last.
+
+        A row that says of nobody anything, because it was objected to or scoring was stopped, is none of them.
+        """
+        withheld = pl.col("status").is_in(list(WITHHELD))
+        mine = self.rows.filter(pl.col("target").is_in(list(OUTCOMES)), ~withheld)
         return mine.with_columns(
             place=(pl.col("probability").rank("average") / pl.col("probability").count()).over("target").fill_null(0.0),
             weight=pl.col("band").replace_strict(WEIGHTS, default=0, return_dtype=pl.Int32),
@@ -136,20 +158,23 @@ class Listing:
         rows = rows.sort("student_id", "weight", "place", "target", "enrolment_id", "section_id",
                          descending=[False, True, True, False, False, False])  # fmt: skip
         earlier = self._bands_before(leaving=leaving)
-        told = rows.select("student_id", "target", "band", "place", "prediction_id", "section_id",
+        if "told" not in rows.columns:  # a list of an older release
+            rows = rows.with_columns(told=pl.lit(None, pl.String))
+        told = rows.select("student_id", "target", "band", "place", "prediction_id", "section_id", "told",
                            first=pl.col("reasons").list.first(),
                            strength=pl.col("strengths").list.first().struct.field("text"))  # fmt: skip
         found: dict[str, Listed] = {}
         for student, mine in groupby(told.iter_rows(named=True), key=lambda one: str(one["student_id"])):
             areas = list(mine)
             at, first = next(((one, one["first"]) for one in areas[:MOST_AREAS] if one["first"]), (areas[0], None))
+            good = next((one for one in areas if one["strength"]), areas[0])
             listed = [one for one in areas if one["band"] == BANDS[0]]
             # Who is on the lists of two areas comes before somebody who stands as high on one of them.
             more = 0.01 * max(len({one["target"] for one in listed}) - 1, 0)
             found[student] = Listed(
                 student, areas[0]["band"], areas[0]["place"] + more, first["concept"] if first else None,
-                first["text"] if first else "", next((one["strength"] for one in areas if one["strength"]), ""),
-                earlier.get(student), tuple(one["prediction_id"] for one in listed), at["section_id"],
+                first["text"] if first else "", good["strength"] or "", earlier.get(student),
+                tuple(one["prediction_id"] for one in listed), at["section_id"], at["told"], good["told"],
             )  # fmt: skip
         return found
 
@@ -168,34 +193,38 @@ class Listing:
         first = rows.select("student_id", pl.col("reasons").list.first().struct.field("concept").alias("concern"))
         return first.drop_nulls().unique().sort("student_id", "concern")
 
-    def shared(self, day: Day, students: Iterable[str]) -> tuple[Shared, ...]:
+    def shared(self, day: Day, students: Iterable[str], objected: frozenset[str] = frozenset()) -> tuple[Shared, ...]:
         """Return the groups of some students in which more than a fifth share a concern, the largest share first.
 
-        A group is counted whole, whoever of it a reader may see, and none of fewer than ten is told of.
+        A group is counted whole, whoever of it a reader may see, and none of fewer than ten is told of. Nothing is counted of
+        those who ``objected`` since the list was made.
         """
         theirs = set(students)
-        mine = [(share, one) for share, one, members in self._sharing(day) if not members.isdisjoint(theirs)]
+        mine = [(share, one) for share, one, members in self._sharing(day, objected) if not members.isdisjoint(theirs)]
         best = sorted(mine, key=lambda one: (-one[0], one[1].kind, one[1].name, one[1].concern))
         return tuple(one for _, one in best[:MOST_GROUPS])
 
-    def _sharing(self, day: Day) -> list[tuple[float, Shared, frozenset[str]]]:
+    def _sharing(self, day: Day, objected: frozenset[str]) -> list[tuple[float, Shared, frozenset[str]]]:
         """Return every group that shares a concern, with the share and with who is in it: worked out once for a day."""
-        if day.on not in self._shared:
-            self._shared[day.on] = self._all_sharing(day)
-        return self._shared[day.on]
+        found = self._shared.get((day.on, objected))
+        if found is None:
+            self._shared.clear()
+            self._shared[day.on, objected] = found = self._all_sharing(day, objected)
+        return found
 
-    def _all_sharing(self, day: Day) -> list[tuple[float, Shared, frozenset[str]]]:
+    def _all_sharing(self, day: Day, objected: frozenset[str]) -> list[tuple[float, Shared, frozenset[str]]]:
         stays = day.stays.with_columns(pl.col("grade_level").cast(pl.String))
         groups: list[tuple[Group, pl.DataFrame, Mapping[str, str]]] = [
             ("section", day.seats.select("student_id", pl.col("section_id").alias("group")), day.sections),
             ("grade", stays.select("student_id", (pl.col("organisation_id") + "/" + pl.col("grade_level")).alias("group")), {}),
             ("school", stays.select("student_id", pl.col("organisation_id").alias("group")), day.schools),
         ]
+        concerns = self.concerns.filter(~pl.col("student_id").is_in(list(objected)))
         found = []
         for kind, members, names in groups:
             whole = members.drop_nulls().unique()
             sizes = whole.group_by("group").agg(pl.col("student_id").n_unique().alias("of"), pl.col("student_id").alias("who"))
-            counts = whole.join(self.concerns, on="student_id").group_by("group", "concern").agg(
+            counts = whole.join(concerns, on="student_id").group_by("group", "concern").agg(
                 pl.col("student_id").n_unique().alias("count")
             )
             told = counts.join(sizes, on="group").filter(
@@ -299,19 +328,7 @@ class _Weekdays(dict[str, tuple[date, ...]]):
 
 def waited(days: tuple[date, ...], since: date, today: date) -> int:
     """Return how many school days have gone by since a day, the day itself and today not counted."""
-    return sum(since < on < today for on in days)
-
-
-def called(text: str, name: str, course: str = "") -> str:
-    """Return a sentence of the list with the student's name at its beginning, and its course by name where one is given.
-
-    >>> called("The student has missed 4 of the last 20 school days.", "Ana")
-    'Ana has missed 4 of the last 20 school days.'
-    >>> called("The student has 40 of 100 in this course.", "Ana", "Algebra 1")
-    'Ana has 40 of 100 in Algebra 1.'
-    """
-    said = text.replace(" in this course", f" in {course}", 1) if course else text
-    return f"{name}{said.removeprefix('The student')}" if said.startswith("The student ") else said
+    return max(bisect_left(days, today) - bisect_right(days, since), 0)
 
 
 assert set(OUTCOMES) <= set(TARGETS), "a list looks for what no target is"

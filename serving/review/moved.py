@@ -95,7 +95,7 @@ def pull(points: float | None) -> Pull:
     return "same" if abs(points) < LEAST_POINTS else "more" if points > 0 else "less"
 
 
-def splits(room: Room, mine: SchoolRecords, past: History, rows: Sequence[Row]) -> list[Split | None]:
+def splits(room: Room, mine: SchoolRecords, past: History, rows: Sequence[Row], *, late: bool) -> list[Split | None]:
     """Return why rows of the newest list differ from those of the same units on the list before.
 
     Args:
@@ -103,6 +103,7 @@ def splits(room: Room, mine: SchoolRecords, past: History, rows: Sequence[Row]) 
         mine: the records of this student alone, every table.
         past: what :func:`history` found.
         rows: rows of the newest list.
+        late: whether anything arrived between the last two lists that is about the time before.
 
     Returns:
         one for each row, None where its unit was not on the list before, or either list has no score of it.
@@ -113,18 +114,17 @@ def splits(room: Room, mine: SchoolRecords, past: History, rows: Sequence[Row]) 
     later, earlier = past.days[0], past.days[1]
     before = {_key(one): one for one in past.rows if one["as_of"] == earlier and one["probability"] is not None}
     pairs = [(row, before[_key(row)]) for row in rows if _compared(row, later) and _key(row) in before]
-    late_rows = mine.arrived_late(earlier, later)
     # Looking for a model takes long, and most often there is nothing to ask it.
-    asked = [was for row, was in pairs if late_rows or was["model_version"] != row["model_version"]]
+    asked = [was for row, was in pairs if late or was["model_version"] != row["model_version"]]
     old = {was["target"]: _model(room, was["target"], was["model_version"]) for was in asked}
-    late = _late(room, mine, old, past, [was for _, was in pairs]) if late_rows else {}
+    moved_late = _late(room, mine, old, past, [was for _, was in pairs]) if late else {}
     found: dict[Key, Split] = {}
     for row, was in pairs:
         changed: float | None = 0.0
         if was["model_version"] != row["model_version"]:
             by_old = _by_old_model(room, old[row["target"]], row)
             changed = None if by_old is None else row["probability"] - by_old
-        came_late = late.get(_key(row)) if late_rows else 0.0
+        came_late = moved_late.get(_key(row)) if late else 0.0
         total = row["probability"] - was["probability"]
         did = None if changed is None or came_late is None else total - changed - came_late
         found[_key(row)] = Split(was["band"], did, came_late, changed)

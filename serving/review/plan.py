@@ -15,8 +15,9 @@ from features.problems import NotFound
 from serving.cases import plans
 from serving.cases.plans import LinkedPlan, Plan
 from serving.pages.contexts.frame import Frame
-from serving.pages.contexts.plan import Form, LearningPlan, Offer, PlanLink, Reads
+from serving.pages.contexts.plan import Form, LearningPlan, Offer, PlanLink, Reads, Suggested
 from serving.pages.render import at
+from serving.review import helping
 from serving.review.room import Asked, ByLink, Go, Gone, Linked, Opens, Room
 
 Sent = Mapping[str, tuple[str, ...]]
@@ -39,7 +40,13 @@ def page(room: Room, asked: Asked, link: str = "") -> LearningPlan:
         forms = (*_AS_STUDENT, "end") if reads == "student" else get_args(Form)
     name = room.names(asked).get(student, (student, ""))[0]
     shown = _shown(found, asked.frame, reads, name, asked.today, _now(found, forms), asked.form)
-    return replace(shown, student_id=student, link=link)
+    options = tuple(
+        Suggested(intervention_id=one.intervention_id, name=one.name, what=one.what, who=one.who, how_much=one.how_much,
+                  evidence=one.evidence)
+        for one in (helping.suggested(room, asked, student) if "option" in shown.forms else ())
+    )  # fmt: skip
+    language = asked.words.facts.code.replace("_", "-")
+    return replace(shown, student_id=student, link=link, suggested=options, help_language=language)
 
 
 def link(room: Room, linked: Linked) -> ByLink:
@@ -171,6 +178,7 @@ def _shown(
         frame=frame, reads=reads, student_id="", plan_id=found.id, name=name, version=found.version,
         state=found.state, begun_by=found.begun_by.name, begun_on=found.begun_at.date(), goal=found.goal,
         goal_how=found.goal_how, goal_on=found.goal_at.date() if found.goal_at else None, offers=offers,
+        suggested=(), help_language="",
         agreed_how=found.agreed_how, agreed_on=found.agreed_at.date() if found.agreed_at else None,
         review_on=found.review_on, ended_on=found.ended_at.date() if found.ended_at else None, result=found.result,
         forms=forms, results=plans.RESULTS, typed_goal=typed("goal", found.goal), typed_option=typed("text", ""),

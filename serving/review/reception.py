@@ -32,7 +32,7 @@ from serving.pages.contexts import Context
 from serving.pages.contexts.frame import Choice, Frame, Reader, Refusal, Why
 from serving.pages.render import ADDRESSES, HEADERS, STYLE, STYLE_HEADERS, Pages
 from serving.pages.words import Words, chosen, open_words
-from serving.review import doors, figures, oidc, practice
+from serving.review import doors, figures, oidc, practice, student
 from serving.review.doors import Opened
 from serving.review.room import Answer, Asked, ByLink, File, Go, Gone, Linked, Opens, Room, Shows, sent
 from serving.review.routes import FIRST, METHODS, OPEN, PLACES, ROUTES, Method, Open, Route, patterned
@@ -565,6 +565,7 @@ def _warmed(room: Room, today: date) -> None:
             room.listing.of("", leaving=False)
         room.stopped_records(today)
         access.class_middles(room.records, today)
+        student.warm(room, today)
         if room.latest is not None:
             figures.publish(room, today)
 

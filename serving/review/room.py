@@ -16,8 +16,8 @@ from typing import Any
 import polars as pl
 
 from features.records import SchoolRecords
-from serving import goals, lists
-from serving.cases import agreements, casebook, switches
+from serving import goals, lists, needs, offers, resources
+from serving.cases import agreements, casebook, families, switches
 from serving.cases.access import Visible, may, read
 from serving.cases.database import Engine
 from serving.cases.people import Account
@@ -25,8 +25,9 @@ from serving.cases.plans import LinkedPlan
 from serving.cases.sessions import SignedIn
 from serving.contract import Desk
 from serving.goals import Capacity
+from serving.offers import Help
 from serving.pages.contexts import Context
-from serving.pages.contexts.caseload import Fresh
+from serving.pages.contexts.caseload import Fresh, Part
 from serving.pages.contexts.frame import Frame
 from serving.pages.words import Words
 from serving.review import listing
@@ -34,12 +35,16 @@ from serving.review.day import Day
 from serving.review.listing import Listing
 from serving.review.settings import ReviewSettings
 from serving.store import Latest, Store
+from serving.withheld import Withheld
 
 #: What is worked out for a day is let go when a day so far from it is asked for: a room lives for as long as its export.
 DAYS_KEPT = 3
 
 #: The records of so many students are kept at a time, some 100 kB each.
 MOST_KEPT = 64
+
+#: Tables of students of which no page shows anything and that no feature is made of.
+NOT_READ = ("demographics", "outcomes")
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Room:
     def scored(self) -> pl.DataFrame | None:
         """The whole newest list with its words (``serving.batch.SCHEMA``), None where none was made or kept.
 
-        Sentences begin with "The student": :func:`serving.review.listing.called` puts the name there.
+        Sentences are English and begin with "The student": :mod:`serving.retelling` says them again, with names.
         """
         return self.store.scored(self.latest) if self.latest else None
 
@@ -112,6 +117,11 @@ class Room:
                 above[school].add(at)
         return frozenset(one for one in schools if stopped.everywhere or above[one] & stopped.organisations)
 
+    def objected(self, on: date) -> frozenset[str]:
+        """Return the students of whom an objection to scoring is in force at this moment: asked of the database each time."""
+        of_records = self._once("objected", on, lambda: Withheld().with_records(self.records, on).objected)
+        return families.objected(self.db, self.tenant) | of_records
+
     def capacity(self, on: date) -> tuple[int, str]:
         """Return how many students a list is cut to on a day, and who said so: what was signed, else what is set."""
         agreed = self.agreed_capacity(on)
@@ -123,6 +133,34 @@ class Room:
         if version is None:
             return Capacity(self.settings.capacity, self.settings.capacity_set_by, {})
         return goals.capacity(version.content)
+
+    def waiting_days(self, on: date) -> int:
+        """Return after how many school days somebody has waited too long on a day: what was signed, else what is set."""
+        version = agreements.in_force(self.db, self.tenant, "thresholds", on)
+        agreed = {} if version is None else goals.thresholds(version.content)
+        return agreed.get("waiting_days", self.settings.waiting_days)
+
+    def help(self, on: date) -> Help:
+        """Return the help that there is on a day: the catalogue in force, and the library.
+
+        Raises Refused with everything that is wrong with the district's own.
+        """
+        stamp = offers.stamp(self.store.folder, self.db)
+        kept: tuple[object, Help] | None = self._worked_out.get(("help", on))
+        if kept is None or kept[0] != stamp:
+            library = resources.library(self.records, on, self.store.folder)
+            kept = stamp, Help(offers.catalogue_of(self.store.folder, self.db), library)
+            self._worked_out["help", on] = kept
+        return kept[1]
+
+    def shared(self, on: date) -> Mapping[tuple[str | None, int | None], frozenset[str]]:
+        """Return, by school and year, what of the newest list more than a fifth of the year has, as known on a day."""
+
+        def work() -> Mapping[tuple[str | None, int | None], frozenset[str]]:
+            factors = {} if self.scored is None else offers.factors_of_list(self.scored)
+            return needs.shared_by_year(factors, needs.circumstances(self.records, on))
+
+        return self._once("shared", on, work)
 
     def names(self, asked: Asked) -> Mapping[str, tuple[str, str]]:
         """Return what each student is called whom the reader sees, by the name they prefer, and their pronouns."""
@@ -145,9 +183,11 @@ class Room:
             running = begun.join(ended.select("support_id"), on="support_id", how="anti").sort("student_id", "begins_on")
             return running.select("student_id", "intervention_id").rows()
 
+        begun = self._for_reader("supports", asked.seen, work)
+        called = {one: intervention_name(asked.words, one) for one in {intervention for _, intervention in begun}}
         found: dict[str, list[str]] = {}
-        for student, intervention in self._for_reader("supports", asked.seen, work):
-            found.setdefault(student, []).append(intervention_name(asked.words, intervention))
+        for student, intervention in begun:
+            found.setdefault(student, []).append(called[intervention])
         role, relations = asked.account.role, asked.seen.relations
         granted = {tie for tie in set(relations.values()) if may(role, tie, "see_supports")}
         theirs = [one for one, tie in relations.items() if tie in granted]
@@ -157,8 +197,13 @@ class Room:
 
     @cached_property
     def of_student(self) -> Callable[[str], SchoolRecords]:
-        """What returns the records of one student, and keeps them: after every form the same page is shown again."""
-        return lru_cache(maxsize=MOST_KEPT)(self.records.of_student)
+        """What returns the records of one student, and keeps them: after every form the same page is shown again.
+
+        What neither a page nor a model reads, such as demographics, is not among them.
+        """
+        at_hand = self.records.at_hand()
+        tables = [one for one in at_hand.parts if one not in NOT_READ]
+        return lru_cache(maxsize=MOST_KEPT)(lambda student_id: at_hand.of_student(student_id, tables))
 
     @cached_property
     def _read_for(self) -> OrderedDict[tuple[str, str, date, int], Any]:
@@ -193,6 +238,21 @@ class Room:
     def day(self, on: date) -> Day:
         """Return who is where on a day, worked out once."""
         return self._once("day", on, lambda: Day.of(self.records, on))
+
+
+def part_of(told: str, rows: int, most: int) -> Part | None:
+    """Return which part of so many rows is shown, ``most`` of them at a time; None where all are.
+
+    >>> part_of("2", 130, 60)
+    Part(first=61, last=120, of=130, before=1, after=3)
+    """
+    if rows <= most:
+        return None
+    last = -(-rows // most)
+    number = min(max(int(told) if told.isdecimal() and len(told) < 5 else 1, 1), last)
+    first = (number - 1) * most + 1
+    return Part(first=first, last=min(first + most - 1, rows), of=rows, before=number - 1 if number > 1 else None,
+                after=number + 1 if number < last else None)  # fmt: skip
 
 
 def sent(form: Mapping[str, tuple[str, ...]], name: str) -> str:

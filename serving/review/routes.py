@@ -16,7 +16,7 @@ from serving.cases.access import Action
 from serving.cases.people import Role
 from serving.pages.contexts.frame import Place
 from serving.pages.render import ADDRESSES
-from serving.review import caseload, family, figures, lesson, meeting, office, plan, practice, student, work
+from serving.review import caseload, family, figures, lesson, meeting, offering, office, plan, practice, student, work
 from serving.review.room import Answer, Asked, ByLink, Linked, Room
 
 Method = Literal["GET", "POST"]
@@ -70,6 +70,7 @@ ROUTES: tuple[Route, ...] = (
         Route(name, "POST", right, "student", do, again="plan" if name.startswith("plan_") else "student")
         for name, right, do in work.FORMS
     ),
+    *(Route(name, "POST", right, "student", do, again="student") for name, right, do in offering.FORMS),
     Route("plan", "GET", "see_learning_plan", "student", plan.page, sees=True),
     Route("family", "GET", "see_facts", "student", family.page, sees=True),
     Route("requests", "GET", "ask_correction", "student", family.requests, sees=True),

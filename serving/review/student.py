@@ -16,10 +16,11 @@ from typing import Any, get_args
 import polars as pl
 
 from features.attendance import LAG
-from features.problems import NotFound
+from features.phrases import Language
+from features.problems import HomeroomError, NotFound
 from features.records import SchoolRecords
-from serving import answers
-from serving.cases import access, casebook, lessons, people, plans
+from serving import photos, retelling
+from serving.cases import access, casebook, families, lessons, people, plans
 from serving.cases.access import CALLED, Action, Viewer
 from serving.cases.casebook import CaseFile
 from serving.contract import NoModel
@@ -27,10 +28,11 @@ from serving.pages import cards, charts
 from serving.pages.charts import CalendarChart, DayState, Mark, MarksChart, PieceState, WorkChart
 from serving.pages.contexts import student as shown
 from serving.pages.contexts.frame import Choice
+from serving.pages.contexts.helping import Learn
 from serving.pages.contexts.student import Area, Student
-from serving.review import corrected, moved
-from serving.review.listing import called
+from serving.review import corrected, helping, moved
 from serving.review.room import Asked, File, Room, intervention_name
+from serving.scoring import WITHHELD
 from serving.skills import Known, SkillMap, skill_map
 from serving.withheld import Withheld
 from serving.wording import of_100
@@ -59,13 +61,63 @@ MOST_SIGNS = 600
 DONE_WELL = 0.9
 
 #: Pictures that a browser shows and that can hold nothing but a picture.
-_PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+_PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 
 #: A school year where the records name none.
 _YEAR = timedelta(days=365)
 
 #: After how many weeks a support is proposed to be looked at again: six to eight are usual (see the design's review).
 _REVIEW = timedelta(weeks=6)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the page of a student and the one that is printed for the family both tell, cut to a reader."""
+
+    person: shown.Person
+    facts_language: str
+    strengths: tuple[str, ...]
+    supports: tuple[shown.Support, ...]
+    ended: tuple[shown.Support, ...]
+    as_of: date | None
+    no_score: shown.NoScore | None
+    says: tuple[shown.Says, ...]
+    quiet: tuple[str, ...]
+    reasons: tuple[shown.Reason, ...]
+    calendar: CalendarChart | None
+    work: WorkChart | None
+    marks: MarksChart | None
+    unknowns: tuple[str, ...]
+    missing: tuple[shown.Missing, ...]
+    viewers: tuple[shown.Viewer, ...]
+    cards: tuple[shown.Card, ...]
+
+
+def summary(room: Room, asked: Asked) -> Summary:
+    """Return what a page tells of the student of the address to a reader who only reads."""
+    reader = _Reader.of(room, asked)
+    facts = _Facts(room, asked, reader)
+    file = casebook.file_of(room.db, room.tenant, reader.student_id, restricted=reader.may("see_restricted_note"))
+    return _summary(room, asked, facts, _Said.of(room, asked, reader, facts), file, _viewers(room, asked, reader))
+
+
+def _summary(room: Room, asked: Asked, facts: _Facts, said: _Said, file: CaseFile, viewers: Sequence[Viewer]) -> Summary:
+    reader = said.reader
+    running, ended = _supports(asked, reader, facts, file)
+    calendar, work, marks = facts.charts()
+    reasons = tuple(
+        shown.Reason(concern=one["concept"], text=one["text"], chart=chart)
+        for one, chart in _with_charts(said.reasons(), calendar, work, marks)
+    )
+    return Summary(
+        person=facts.person(), facts_language=said.language.code, strengths=said.strengths(), supports=running, ended=ended,
+        as_of=room.as_of if said.rows else None, no_score=said.no_score, says=said.says(), quiet=said.quiet(), reasons=reasons,
+        calendar=calendar, work=work, marks=marks, unknowns=said.unknowns(), missing=facts.missing(calendar, work, marks),
+        viewers=tuple(
+            shown.Viewer(name=one.account.name, stands=CALLED[one.account.role, one.relation]) for one in viewers
+        ) if reader.may("see_viewers") else (),
+        cards=_cards(room, said),
+    )  # fmt: skip
 
 
 def page(room: Room, asked: Asked) -> Student:
@@ -77,34 +129,38 @@ def page(room: Room, asked: Asked) -> Student:
         casebook.note_look(room.db, asked.account, reader.student_id, asked.now)
     file = casebook.file_of(room.db, room.tenant, reader.student_id, restricted=reader.may("see_restricted_note"))
     viewers = _viewers(room, asked, reader)
-    running, ended = _supports(asked, reader, facts, file)
-    calendar, work, marks = facts.charts()
-    reasons = tuple(
-        shown.Reason(concern=one["concept"], text=called(one["text"], reader.name), chart=chart)
-        for one, chart in _with_charts(said.reasons(), calendar, work, marks)
-    )
+    both = _summary(room, asked, facts, said, file, viewers)
+    calendar, work, marks, reasons = both.calendar, both.work, both.marks, both.reasons
     drawn = {one.chart for one in reasons}
     there = {"attendance": calendar, "coursework": work, "marks": marks}
     others = tuple(chart for chart in get_args(shown.Chart) if there[chart] is not None and chart not in drawn)
     return Student(
-        frame=asked.frame, student_id=reader.student_id, today=asked.today, reads=reader.reads, facts_language="en",
-        person=facts.person(), voice=facts.voice(), strengths=said.strengths(), went_well=facts.went_well(ended),
-        supports=running, ended=ended, goals=facts.goals(), plans=_plans(room, reader),
+        frame=asked.frame, student_id=reader.student_id, today=asked.today, reads=reader.reads,
+        facts_language=both.facts_language,
+        person=both.person, voice=facts.voice(), strengths=both.strengths, went_well=facts.went_well(both.ended),
+        supports=both.supports, ended=both.ended, goals=facts.goals(), plans=_plans(room, reader),
         may_plan=reader.may("write_learning_plan"), disputed=_disputed(room, asked, reader),
         may_ask=reader.may("ask_correction"), may_export=reader.may("export_own"), owed=facts.owed(),
         accommodations=facts.accommodations(),
-        home=facts.home(), as_of=room.as_of if said.rows else None, no_score=said.no_score, says=said.says(),
-        quiet=said.quiet(),
-        reasons=reasons, others=others, calendar=calendar, work=work, marks=marks, unknowns=said.unknowns(),
-        missing=facts.missing(calendar, work, marks), numbers=said.numbers(), map=facts.map(), past=said.past(),
+        home=facts.home(), as_of=both.as_of, no_score=both.no_score, says=both.says,
+        quiet=both.quiet,
+        reasons=reasons, others=others, calendar=calendar, work=work, marks=marks, unknowns=both.unknowns,
+        missing=both.missing, numbers=said.numbers(), map=facts.map(), past=said.past(),
         shows_numbers=reader.may("see_numbers"), since=said.since(), changes=said.changes(),
-        ask_why=said.ask_why, first=said.first(),
+        ask_why=said.ask_why,
+        help=helping.of_student(room, asked, reader.student_id, reader.may, said.rows, facts.mapped(), reader.name)
+        if reader.may("see_words") else None,
+        learn=facts.learn(), what_ifs=said.what_ifs(), ask_what_if=said.ask_what_if, asked_what_if=said.what_if,
         prediction_id=said.prediction_id, case_work=_case_work(room, asked, reader, file, viewers),
-        viewers=tuple(
-            shown.Viewer(name=one.account.name, stands=CALLED[one.account.role, one.relation]) for one in viewers
-        ) if reader.may("see_viewers") else (),
-        cards=_cards(room, said),
+        viewers=both.viewers,
+        cards=both.cards,
     )  # fmt: skip
+
+
+def warm(room: Room, today: date) -> None:
+    """Read what belongs to no student, and the small tables of all, ahead of the first page of a student."""
+    _school(room.records, today)
+    room.of_student("")
 
 
 def photo(room: Room, asked: Asked) -> File:
@@ -164,6 +220,11 @@ class _Reader:
         """What the student is called, with which sentences begin."""
         return self.identity.get("preferred_name") or self.identity.get("given_name") or "The student"
 
+    @property
+    def named(self) -> bool:
+        """Whether the reader may know a name."""
+        return bool(self.identity.get("preferred_name") or self.identity.get("given_name"))
+
 
 # -- the facts ----------------------------------------------------------------------------------------------------------
 
@@ -180,7 +241,10 @@ class _Kept:
 
 @dataclass(frozen=True)
 class _School:
-    """What belongs to no student, as known on a day: names, days, and the work of classes."""
+    """What belongs to no student, as known on a day: names, days, and the work of classes.
+
+    ``assignments`` has the work class by class; ``places`` tells where that of a class begins, and how much it is.
+    """
 
     organisations: Mapping[str, Row]
     courses: Mapping[str, tuple[str, str]]
@@ -188,7 +252,12 @@ class _School:
     days: Mapping[str, frozenset[date]]
     through: date | None
     assignments: pl.DataFrame
+    places: Mapping[str, tuple[int, int]]
     skills: Mapping[str, str]
+
+    def work_of(self, section_id: str) -> list[dict[str, Any]]:
+        """Return the work of a class of the last year."""
+        return self.assignments.slice(*self.places.get(section_id, (0, 0))).to_dicts()
 
 
 def _school(records: SchoolRecords, day: date) -> _School:
@@ -221,12 +290,15 @@ def _read_school(records: SchoolRecords, day: date) -> _School:
         records.visible("assignments", [day])
         .join(recent.lazy(), on="section_id", how="semi")
         .select("assignment_id", "section_id", "title", "due_on", "max_score")
+        .sort("section_id", "assignment_id")
         .collect()
     )
+    counts = assignments.group_by("section_id", maintain_order=True).len()
+    places = counts.select("section_id", pl.col("len").cum_sum() - pl.col("len"), pl.col("len").alias("count"))
     skills = records.reference("skills", day).select("skill_id", pl.coalesce("statement", "skill_id"))
     return _School(
         organisations, {one[0]: (one[1], one[2]) for one in titled.iter_rows()}, tuple(terms.iter_rows()), days, newest,
-        assignments, dict(skills.iter_rows()),
+        assignments, {section: (begins, count) for section, begins, count in places.iter_rows()}, dict(skills.iter_rows()),
     )  # fmt: skip
 
 
@@ -373,16 +445,14 @@ class _Facts:
     @cached_property
     def work_rows(self) -> list[dict[str, Any]]:
         """Return the work of the classes that the student is or was in during this stay."""
-        seats = [one for one in self.rows("rosters") if one["enrolment_id"] == self.stay.get("enrolment_id")]
-        mine = pl.DataFrame(
-            [(one["section_id"], one["begins_on"], one["ends_on"]) for one in seats],
-            schema={"section_id": pl.String, "begins_on": pl.Date, "ends_on": pl.Date}, orient="row",
-        )  # fmt: skip
-        found = self.school.assignments.join(mine, on="section_id").filter(
-            pl.col("due_on").is_null() | pl.col("begins_on").is_null() | (pl.col("due_on") >= pl.col("begins_on")),
-            pl.col("due_on").is_null() | pl.col("ends_on").is_null() | (pl.col("due_on") <= pl.col("ends_on")),
-        )
-        return found.sort("due_on", "assignment_id", nulls_last=True).to_dicts()
+        found = [
+            work
+            for seat in self.rows("rosters") if seat["enrolment_id"] == self.stay.get("enrolment_id")
+            for work in self.school.work_of(seat["section_id"])
+            if (seat["begins_on"] or date.min) <= (work["due_on"] or date.max)
+            and (work["due_on"] or date.min) <= (seat["ends_on"] or date.max)
+        ]  # fmt: skip
+        return sorted(found, key=lambda one: (one["due_on"] or date.max, one["assignment_id"]))
 
     def _pieces(self) -> dict[str, list[PieceState]]:
         if not self._room.records.holds("submissions") and not self._room.records.holds("results"):
@@ -431,7 +501,18 @@ class _Facts:
     def _map(self) -> SkillMap:
         student = self._reader.student_id
         checks = lessons.checks_of(self._room.db, self._room.tenant, [student])
-        return skill_map(self._reader.records, [student], self._day, checks=checks)[student]
+        return skill_map(self._reader.records, [student], self._day, checks=checks, school=self._room.records)[student]
+
+    def mapped(self) -> SkillMap | None:
+        """Return the map of skills, None where the reader may not see it or no skill was ever looked at."""
+        return self._map if self._reader.may("see_facts") and self._room.records.holds("skill_results") else None
+
+    def learn(self) -> tuple[Learn, ...]:
+        """Return what to learn the lowest skill from that is not secure and before which everything is."""
+        mapped = self.mapped()
+        if mapped is None or not mapped.next:
+            return ()
+        return helping.practice(self._room, self._day, self._reader.student_id, mapped)
 
     def map(self) -> shown.Map | None:
         """Return the map of skills, each part cut to what a page holds."""
@@ -452,12 +533,8 @@ def _photo(room: Room, mine: SchoolRecords, asked: Asked) -> Path | None:
     """Return where the photo lies that may be shown; None where there is none, or it lies elsewhere than photos do."""
     rows = access.read(mine, asked.seen, "photos", asked.parts["student_id"])
     path = rows["path"].to_list()[-1] if len(rows) else None
-    if not path:
-        return None
-    folder = room.store.folder.resolve()
-    found = (folder / path).resolve()
-    inside = found.is_relative_to(folder / "photos")
-    return found if inside and found.suffix.lower() in _PICTURES and found.is_file() else None
+    found = photos.place(room.store, path) if path else None
+    return found if found is not None and found.is_file() else None
 
 
 def _state(row: Row | None, *, every_day: bool) -> DayState:
@@ -512,6 +589,8 @@ class _Said:
     rows: tuple[Row, ...]
     no_score: shown.NoScore | None
     why: bool
+    what_if: bool
+    language: Language
 
     @classmethod
     def of(cls, room: Room, asked: Asked, reader: _Reader, facts: _Facts) -> _Said:
@@ -521,14 +600,18 @@ class _Said:
         rows: list[Row] = []
         if room.scored is not None and status is None and reader.may("see_words"):
             found = room.scored.filter(pl.col("student_id") == reader.student_id)
-            rows = [one for one in found.iter_rows(named=True) if _open(one["target"], reader)]
+            # A list that was made while an objection stood says nothing of them; the next one will.
+            said = (one for one in found.iter_rows(named=True) if one["status"] not in WITHHELD)
+            rows = [one for one in said if _open(one["target"], reader)]
             rows.sort(key=lambda one: (BANDS.index(one["band"]), list(AREAS).index(one["target"]), -(one["probability"] or 0)))
+        told, language = retelling.all_in_language(rows, asked.words.facts, reader.name if reader.named else "")
         no_score: shown.NoScore | None = (
             "no_list" if room.scored is None else "not_on_list" if not rows else None
         )  # fmt: skip
         if status is not None:
             no_score = "objected" if status == "objected" else "stopped"
-        return cls(room, reader, facts, tuple(rows), no_score, asked.query.get("why") == "1")
+        return cls(room, reader, facts, tuple(told), no_score, asked.query.get("why") == "1", asked.query.get("what_if") == "1",
+                   language)  # fmt: skip
 
     def name(self, row: Row) -> str:
         """Return which course or skill a row is about, empty where it is about neither."""
@@ -569,7 +652,7 @@ class _Said:
     def strengths(self) -> tuple[str, ...]:
         """Return what speaks for the student, two facts at most."""
         told = [one for row in reversed(self.rows) for one in row["strengths"]]
-        return tuple({one["concept"]: called(one["text"], self.reader.name) for one in told}.values())[:2]
+        return tuple({one["concept"]: one["text"] for one in told}.values())[:2]
 
     def unknowns(self) -> tuple[str, ...]:
         """Return what is not known."""
@@ -600,13 +683,32 @@ class _Said:
         """The row that a disagreement is about: the one to look at first."""
         return str(self.rows[0]["prediction_id"]) if self.rows else ""
 
-    def first(self) -> shown.First | None:
-        """Return the one step that is suggested, where anything is."""
-        concerned = [one for one in self.rows if one["band"] in BANDS[:2]]
-        if not concerned:
-            return None
-        told = answers.first_step([one["concept"] for one in self.reasons()], self.reader.name)
-        return shown.First(text=told["text"], evidence=told["evidence"])
+    # -- what if ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def ask_what_if(self) -> bool:
+        """Whether models could say what attendance as in September would make of a score, and nobody asked for it yet."""
+        return bool(self.numbers()) and not self.what_if and any(
+            one["band"] in BANDS[:2] and any(reason["concept"] == "attendance" for reason in one["reasons"] or ())
+            for one in self.rows
+        )
+
+    def what_ifs(self) -> tuple[shown.WhatIf, ...]:
+        """Return what scores would be had attendance stayed as in September, where somebody asked who sees numbers."""
+        if not self.what_if or not self.numbers():
+            return ()
+        try:
+            told: Any = self.room.desk.score_stored(
+                [self.reader.student_id], self.room.tenant, "counselor", self.language.code
+            )  # fmt: skip
+        except HomeroomError:  # nothing is in use any more, or it may not be: then nothing is told
+            return ()
+        known = {(one["target"], one["enrolment_id"], one["section_id"]): self.name(one) for one in self.rows}
+        return tuple(
+            shown.WhatIf(area=AREAS[one["target"]], course=known[key], text=told_of["text"])
+            for one in told["scores"][0]["risks"] for told_of in one.get("what_if", ())
+            if (key := (one["target"], one["enrolment_id"], one["section_id"])) in known
+        )  # fmt: skip
 
     # -- why it moved ----------------------------------------------------------------------------------------------------
 
@@ -641,7 +743,13 @@ class _Said:
             return False
         made = {(row["as_of"], row["target"], row["model_version"]) for row in history.rows if row["as_of"] in history.days[:2]}
         other = len({(target, version) for _, target, version in made}) > len({target for _, target, _ in made})
-        return other or self.reader.records.arrived_late(history.days[1], history.days[0]) > 0
+        return other or self._late > 0
+
+    @cached_property
+    def _late(self) -> int:
+        """How many rows arrived between the last two lists that are about the time before."""
+        later, earlier = self._history.days[:2]
+        return self.reader.records.arrived_late(earlier, later)
 
     def since(self) -> shown.Since | None:
         """Return what happened between the last two lists."""
@@ -655,7 +763,7 @@ class _Said:
         return shown.Since(
             earlier=earlier, later=later, missed=round(missed, 1), came_due=len(due),
             handed_in=sum(earlier < one["submitted_on"] <= later for one in self.facts.rows("submissions")),
-            arrived_late=self.reader.records.arrived_late(earlier, later),
+            arrived_late=self._late,
         )  # fmt: skip
 
     def changes(self) -> tuple[shown.Change, ...]:
@@ -668,7 +776,7 @@ class _Said:
             if row["target"] != "learning_gap":
                 foremost.setdefault(AREAS[row["target"]], row)
         found: list[shown.Change] = []
-        parts = moved.splits(self.room, self.reader.records, history, list(foremost.values()))
+        parts = moved.splits(self.room, self.reader.records, history, list(foremost.values()), late=self._late > 0)
         for (area, row), split in zip(foremost.items(), parts, strict=True):
             if split is None:
                 continue
@@ -781,6 +889,12 @@ FORMS: Mapping[shown.Form, tuple[Action, casebook.Move | None]] = {
     "start_support": ("start_support", "start_support"),
     "end_support": ("start_support", "end_support"),
     "review_support": ("start_support", None),
+    "accept_help": ("start_support", "start_support"),
+    "plan_help": ("write_learning_plan", None),
+    "decline_help": ("disagree", None),
+    "answer_offer": ("start_support", None),
+    "give_minutes": ("start_support", None),
+    "tell": ("work_case", None),
 }
 
 
@@ -812,6 +926,7 @@ def _case_work(room: Room, asked: Asked, reader: _Reader, file: CaseFile, viewer
     everything = len(file.notes) + len(file.contacts) + len(file.moves) + len(file.disagreements)
     hidden = everything - len(notes) - len(talks) - len(moves) - len(objected)
     most, case = shown.MOST_TOLD, file.case
+    became = _corrections(room, asked, reader, objected)
     return shown.Work(
         state=case.state if case else None, with_whom=case.assignee.name if case and case.assignee else "",
         until=case.until if case else None, version=case.version if case else 0, forms=forms,
@@ -825,7 +940,10 @@ def _case_work(room: Room, asked: Asked, reader: _Reader, file: CaseFile, viewer
             shown.Talk(on=one.on, whom=one.whom, channel=one.channel, agreed=one.agreed, by=one.by.name) for one in talks[:most]
         ),
         objected=tuple(
-            shown.Objected(kind=one.kind, text=one.reason, by=one.by.name, on=one.at.date()) for one in objected[:most]
+            shown.Objected(
+                kind=one.kind, text=one.reason, by=one.by.name, on=one.at.date(),
+                correction=became.get(one.correction_id or ""), ask=one.id if _may_ask(asked, reader, one) else "",
+            ) for one in objected[:most]
         ),
         moves=tuple(_move(one) for one in moves[:most]),
         older=hidden if entitled else 0, shows_older=older,
@@ -838,6 +956,21 @@ def _case_work(room: Room, asked: Asked, reader: _Reader, file: CaseFile, viewer
         last_snooze=asked.today + timedelta(days=casebook.LONGEST_SNOOZE), review_day=asked.today + _REVIEW,
         typed=_typed(asked),
     )  # fmt: skip
+
+
+def _may_ask(asked: Asked, reader: _Reader, one: casebook.Disagreement) -> bool:
+    """Whether the reader disagreed so, asked for no correction with it yet, and may."""
+    mine = one.kind == "data_wrong" and one.by.id == asked.account.id
+    return mine and one.correction_id is None and reader.may("ask_correction")
+
+
+def _corrections(
+    room: Room, asked: Asked, reader: _Reader, said: Sequence[casebook.Disagreement]
+) -> Mapping[str, families.State]:
+    """Return where the corrections stand that were asked for with disagreements, of those that the reader may know of."""
+    wanted = {one.correction_id for one in said if one.correction_id}
+    known = families.corrections(room.db, room.tenant, reader.student_id) if wanted else ()
+    return {one.id: one.state for one in known if one.id in wanted and corrected.readable(asked, reader.student_id, one)}
 
 
 def _interventions(asked: Asked) -> tuple[Choice, ...]:
@@ -894,6 +1027,12 @@ TYPED: Mapping[shown.Form, Mapping[str, str]] = {
                       "until": "review_on"},
     "end_support": {"choice": "result", "on": "ended_on"},
     "review_support": {"until": "review_on"},
+    "accept_help": {"choice": "intervention_id", "text": "goal", "third": "dose", "on": "begins_on", "until": "review_on"},
+    "plan_help": {},
+    "decline_help": {"choice": "intervention_id", "other": "why", "text": "words"},
+    "answer_offer": {"choice": "answer", "other": "why", "text": "words", "second": "offer"},
+    "give_minutes": {"text": "minutes", "third": "planned", "second": "offer"},
+    "tell": {"choice": "what", "other": "told_by"},
 }  # fmt: skip
 
 

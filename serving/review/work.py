@@ -24,7 +24,7 @@ is no case. Days are YYYY-MM-DD. The names on the left are those of :data:`servi
     case_support_end    version, result, ended_on
     plans               -
     plan_goal           version (of the plan), goal, beside (1 where the student sits beside the adult)
-    plan_options        version, text
+    plan_options        version, text (or intervention_id, of what is suggested)
     plan_choices        version, option.<id> (picked or refused, one field for each option), beside
     plan_agree          version, beside
     plan_withdraw       version, beside
@@ -54,7 +54,7 @@ from serving.cases.people import Account
 from serving.cases.plans import Beside, Student
 from serving.pages.contexts.caseload import BANDS
 from serving.pages.render import at
-from serving.review import plan
+from serving.review import helping, plan
 from serving.review.listing import LEAVING, OUTCOMES
 from serving.review.room import Answer, Asked, Go, Room
 
@@ -83,7 +83,7 @@ def note(room: Room, asked: Asked) -> Answer:
     # A day stands in the form before anybody chooses what to do, so that it alone asks for no next step.
     casebook.add_note(
         room.db, asked.account, student, asked.sent("text"), asked.today, asked.now, restricted=restricted, task=task,
-        due_on=_day(asked, "due_on") if task else None, who=who,
+        due_on=day_of(asked, "due_on") if task else None, who=who,
     )  # fmt: skip
     return _done(student, "note_with_step" if task else "note_saved")
 
@@ -92,7 +92,7 @@ def revise_note(room: Room, asked: Asked) -> Answer:
     """Give a note another wording; beside a colleague's where both wrote at once."""
     student = asked.parts["student_id"]
     alone = casebook.revise_note(
-        room.db, asked.account, student, asked.parts["note_id"], _number(asked, "seen"), asked.sent("text"), asked.now,
+        room.db, asked.account, student, asked.parts["note_id"], number_of(asked, "seen"), asked.sent("text"), asked.now,
         restricted=asked.seen.may(student, "write_restricted_note"),
     )  # fmt: skip
     return _done(student, "note_revised" if alone else "note_beside")
@@ -103,7 +103,7 @@ def contact(room: Room, asked: Asked) -> Answer:
     student = asked.parts["student_id"]
     casebook.record_contact(
         room.db, asked.account, student, whom=asked.sent("whom"), channel=asked.sent("channel"),
-        language=asked.sent("language"), on=_day(asked, "on"), agreed=asked.sent("agreed"), today=asked.today, now=asked.now,
+        language=asked.sent("language"), on=day_of(asked, "on"), agreed=asked.sent("agreed"), today=asked.today, now=asked.now,
     )  # fmt: skip
     return _done(student, "contact_recorded")
 
@@ -117,10 +117,12 @@ def disagree(room: Room, asked: Asked) -> Answer:
         row = next(room.scored.filter(*of_student).iter_rows(named=True), None)
         if row and (row["target"] != LEAVING or asked.seen.may(student, "see_dropout")):
             prediction, model = row["prediction_id"], row["model_version"] or ""
-    casebook.disagree(
+    made = casebook.disagree(
         room.db, asked.account, student, kind, asked.now, reason=asked.sent("reason"), prediction_id=prediction,
         model_version=model,
     )  # fmt: skip
+    if kind == "data_wrong" and asked.seen.may(student, "ask_correction"):
+        return Go(at("requests", student_id=student, because=made), "disagreed_data")
     return _done(student, "disagreed_data" if kind == "data_wrong" else "disagreed")
 
 
@@ -129,7 +131,7 @@ def step(room: Room, asked: Asked) -> Answer:
     student, who = asked.parts["student_id"], asked.sent("who")
     _sees(room, asked, who, [student], "see_note")
     casebook.add_step(
-        room.db, asked.account, student, asked.sent("task"), _day(asked, "due_on"), asked.today, asked.now, who=who,
+        room.db, asked.account, student, asked.sent("task"), day_of(asked, "due_on"), asked.today, asked.now, who=who,
         text=asked.sent("text"),
     )  # fmt: skip
     return _done(student, "step_saved")
@@ -155,7 +157,7 @@ def raise_student(room: Room, asked: Asked) -> Answer:
 def claim(room: Room, asked: Asked) -> Answer:
     """Take a case on."""
     student = asked.parts["student_id"]
-    seen, opening = _number(asked, "version"), _opening(room, asked)
+    seen, opening = number_of(asked, "version"), opening_of(room, asked)
     casebook.claim(room.db, asked.account, student, seen, asked.today, asked.now, opening=opening)
     return _done(student, "claimed")
 
@@ -164,7 +166,7 @@ def assign(room: Room, asked: Asked) -> Answer:
     """Ask a colleague to take a case on who may do so for this student."""
     student, to = asked.parts["student_id"], asked.sent("to")
     _sees(room, asked, to, [student], "work_case")
-    seen, opening = _number(asked, "version"), _opening(room, asked)
+    seen, opening = number_of(asked, "version"), opening_of(room, asked)
     casebook.assign(room.db, asked.account, student, seen, to, asked.today, asked.now, opening=opening)
     return _done(student, "assigned")
 
@@ -174,8 +176,8 @@ def ask(room: Room, asked: Asked) -> Answer:
     student, of = asked.parts["student_id"], asked.sent("of")
     _sees(room, asked, of, [student], "see_note")
     casebook.ask(
-        room.db, asked.account, student, _number(asked, "version"), asked.sent("question"), _day(asked, "due_on"),
-        asked.today, asked.now, of=of, opening=_opening(room, asked),
+        room.db, asked.account, student, number_of(asked, "version"), asked.sent("question"), day_of(asked, "due_on"),
+        asked.today, asked.now, of=of, opening=opening_of(room, asked),
     )  # fmt: skip
     return _done(student, "question_asked")
 
@@ -188,7 +190,7 @@ def answer(room: Room, asked: Asked) -> Answer:
         mine = [one for one in steps if one.task == "answer" and one.done_at is None and one.who.id == asked.account.id]
         if not mine:
             asked.seen.require(student, "work_case")
-    casebook.answer(room.db, asked.account, student, _number(asked, "version"), asked.sent("answer"), asked.today, asked.now)
+    casebook.answer(room.db, asked.account, student, number_of(asked, "version"), asked.sent("answer"), asked.today, asked.now)
     return _done(student, "answered")
 
 
@@ -196,8 +198,8 @@ def snooze(room: Room, asked: Asked) -> Answer:
     """Put a case off."""
     student = asked.parts["student_id"]
     casebook.snooze(
-        room.db, asked.account, student, _number(asked, "version"), _day(asked, "until"), asked.sent("why"), asked.today,
-        asked.now, opening=_opening(room, asked),
+        room.db, asked.account, student, number_of(asked, "version"), day_of(asked, "until"), asked.sent("why"), asked.today,
+        asked.now, opening=opening_of(room, asked),
     )  # fmt: skip
     return _done(student, "snoozed")
 
@@ -205,24 +207,24 @@ def snooze(room: Room, asked: Asked) -> Answer:
 def resume(room: Room, asked: Asked) -> Answer:
     """Take a case up again."""
     student = asked.parts["student_id"]
-    casebook.resume(room.db, asked.account, student, _number(asked, "version"), asked.today, asked.now)
+    casebook.resume(room.db, asked.account, student, number_of(asked, "version"), asked.today, asked.now)
     return _done(student, "resumed")
 
 
 def monitor(room: Room, asked: Asked) -> Answer:
     """Only watch a case from now on."""
     student = asked.parts["student_id"]
-    casebook.monitor(room.db, asked.account, student, _number(asked, "version"), asked.today, asked.now)
+    casebook.monitor(room.db, asked.account, student, number_of(asked, "version"), asked.today, asked.now)
     return _done(student, "monitored")
 
 
 def close(room: Room, asked: Asked) -> Answer:
     """Close a case."""
-    student, opening = asked.parts["student_id"], _opening(room, asked)
+    student, opening = asked.parts["student_id"], opening_of(room, asked)
     consulted = {"yes": True, "no": False}.get(asked.sent("consulted"))
-    wanted, day = asked.sent("next_review_on"), _day(asked, "next_review_on")
+    wanted, day = asked.sent("next_review_on"), day_of(asked, "next_review_on")
     casebook.close(
-        room.db, asked.account, student, _number(asked, "version"), asked.sent("close_reason"), asked.sent("decision"),
+        room.db, asked.account, student, number_of(asked, "version"), asked.sent("close_reason"), asked.sent("decision"),
         consulted, asked.today, asked.now, outcome=asked.sent("outcome"),
         next_review_on=day if day or not wanted else date.min,  # a day that is none is refused like one that cannot be
         evidence=opening.evidence, opening=opening,
@@ -233,7 +235,8 @@ def close(room: Room, asked: Asked) -> Answer:
 def reopen(room: Room, asked: Asked) -> Answer:
     """Open a closed case again, on what the newest list says and did not say then."""
     student = asked.parts["student_id"]
-    casebook.reopen(room.db, asked.account, student, _number(asked, "version"), _opening(room, asked), asked.today, asked.now)
+    seen, opening = number_of(asked, "version"), opening_of(room, asked)
+    casebook.reopen(room.db, asked.account, student, seen, opening, asked.today, asked.now)
     return _done(student, "reopened")
 
 
@@ -244,9 +247,9 @@ def start_support(room: Room, asked: Asked) -> Answer:
     if not name and phrase in asked.words.phrases:
         name = asked.words.say(phrase)
     casebook.start_support(
-        room.db, asked.account, student, _number(asked, "version"), intervention_id=chosen, name=name,
-        dose=asked.sent("dose"), goal=asked.sent("goal"), begins_on=_day(asked, "begins_on"),
-        review_on=_day(asked, "review_on"), today=asked.today, now=asked.now, opening=_opening(room, asked),
+        room.db, asked.account, student, number_of(asked, "version"), intervention_id=chosen, name=name,
+        dose=asked.sent("dose"), goal=asked.sent("goal"), begins_on=day_of(asked, "begins_on"),
+        review_on=day_of(asked, "review_on"), today=asked.today, now=asked.now, opening=opening_of(room, asked),
     )  # fmt: skip
     return _done(student, "support_begun")
 
@@ -254,7 +257,7 @@ def start_support(room: Room, asked: Asked) -> Answer:
 def review_support(room: Room, asked: Asked) -> Answer:
     """Note that a support was looked at and goes on."""
     student, support = asked.parts["student_id"], asked.parts["support_id"]
-    casebook.review_support(room.db, asked.account, student, support, _day(asked, "review_on"), asked.today, asked.now)
+    casebook.review_support(room.db, asked.account, student, support, day_of(asked, "review_on"), asked.today, asked.now)
     return _done(student, "support_reviewed")
 
 
@@ -262,8 +265,8 @@ def end_support(room: Room, asked: Asked) -> Answer:
     """End a support."""
     student = asked.parts["student_id"]
     casebook.end_support(
-        room.db, asked.account, student, _number(asked, "version"), asked.parts["support_id"], asked.sent("result"),
-        _day(asked, "ended_on"), asked.today, asked.now,
+        room.db, asked.account, student, number_of(asked, "version"), asked.parts["support_id"], asked.sent("result"),
+        day_of(asked, "ended_on"), asked.today, asked.now,
     )  # fmt: skip
     return _done(student, "support_ended")
 
@@ -278,7 +281,7 @@ def many(room: Room, asked: Asked) -> Answer:
         _sees(room, asked, to, students, "work_case")
     count = casebook.act_on_many(
         room.db, asked.account, action, _openings(room, asked, students), asked.today, asked.now, to=to,
-        until=_day(asked, "until"), reason=asked.sent("why"),
+        until=day_of(asked, "until"), reason=asked.sent("why"),
     )  # fmt: skip
     return Go(at("caseload"), _BULK_SAID[action], count)
 
@@ -307,9 +310,17 @@ def plan_option(room: Room, asked: Asked) -> Answer:
     """Offer something. Students pick and write the goal; offers are an adult's."""
     if asked.account.role == "student":
         raise Refused([Problem("adults_offer", "option", "Adults offer", "Write it into the goal.")], "Nothing was offered")
+    text, key = asked.sent("text"), asked.sent("intervention_id")
+    if key:
+        every = helping.possible(room, asked, asked.parts["student_id"])
+        chosen = next((one for one in every if one.intervention_id == key), None)
+        if chosen is None:
+            gone = Problem("help_gone", "help", "It is not among what is possible now", "Look at the page again.")
+            raise Refused([gone], "Nothing was offered")
+        text = f"{chosen.what} {chosen.how_much}."
     return _in_plan(
         room, asked, "plan_offered",
-        lambda student, mine, seen: plans.offer(room.db, asked.account, student, mine, seen, asked.sent("text"), asked.now),
+        lambda student, mine, seen: plans.offer(room.db, asked.account, student, mine, seen, text, asked.now, key),
     )  # fmt: skip
 
 
@@ -343,7 +354,7 @@ def plan_begin(room: Room, asked: Asked) -> Answer:
     return _in_plan(
         room, asked, "plan_active",
         lambda student, mine, seen: plans.activate(
-            room.db, asked.account, student, mine, seen, _day(asked, "review_on"), asked.today, asked.now
+            room.db, asked.account, student, mine, seen, day_of(asked, "review_on"), asked.today, asked.now
         ),
     )  # fmt: skip
 
@@ -373,7 +384,7 @@ def plan_links_end(room: Room, asked: Asked) -> Answer:
 
 def _in_plan(room: Room, asked: Asked, said: str, do: Callable[[str, str, int], object]) -> Answer:
     student, mine = asked.parts["student_id"], asked.parts["plan_id"]
-    do(student, mine, _number(asked, "version"))
+    do(student, mine, number_of(asked, "version"))
     return Go(at("plan", student_id=student, plan_id=mine), said)
 
 
@@ -425,14 +436,15 @@ def _done(student: str, said: str) -> Go:
     return Go(at("student", student_id=student), said)
 
 
-def _day(asked: Asked, name: str) -> date | None:
+def day_of(asked: Asked, name: str) -> date | None:
+    """Return a day that was sent, None where it is none."""
     try:
         return date.fromisoformat(asked.sent(name))
     except ValueError:
         return None
 
 
-def _number(asked: Asked, name: str) -> int:
+def number_of(asked: Asked, name: str) -> int:
     """Return a version that was sent."""
     return plan.number(asked.sent(name))
 
@@ -456,7 +468,8 @@ def _sees(room: Room, asked: Asked, account_id: str, students: Iterable[str], ac
         raise Refused([wrong], "The case was not changed")
 
 
-def _opening(room: Room, asked: Asked) -> Opening:
+def opening_of(room: Room, asked: Asked) -> Opening:
+    """Return what opens a case of the student of the address, where none is open."""
     student = asked.parts["student_id"]
     return _openings(room, asked, [student])[student]
 
@@ -477,21 +490,23 @@ def _openings(room: Room, asked: Asked, students: Iterable[str]) -> dict[str, Op
         student = row["student_id"]
         if student not in hidden and (row["target"] != LEAVING or asked.seen.may(student, "see_dropout")):
             rows.setdefault(student, []).append(row)
+    since = room.listing.first_listed if room.listing else {}
     for student, mine in rows.items():
         concepts = sorted({one["concept"] for row in mine for one in row["reasons"] or ()})  # type: ignore[attr-defined]
         by_rule = all(row["model_version"] in _NO_MODEL for row in mine)
         found[student] = Opening(
-            "rule" if by_rule else "list", tuple(concepts), tuple(str(row["prediction_id"]) for row in mine)
-        )
+            "rule" if by_rule else "list", tuple(concepts), tuple(str(row["prediction_id"]) for row in mine),
+            min((since[key] for row in mine if (key := (student, str(row["target"]))) in since), default=None),
+        )  # fmt: skip
     return found
 
 
 def _hidden(room: Room, asked: Asked, students: list[str]) -> frozenset[str]:
-    """Return the students of a school whose scores are switched off: what is not shown opens nothing."""
-    stopped = room.hidden(asked.today)
+    """Return those who objected, and whose school's scores are switched off: what is not shown opens nothing."""
+    stopped, objected = room.hidden(asked.today), room.objected(asked.today)
     if not stopped:
-        return frozenset()
+        return objected
     there = room.day(asked.today).stays.filter(
         pl.col("student_id").is_in(students), pl.col("organisation_id").is_in(sorted(stopped))
     )
-    return frozenset(there["student_id"])
+    return objected | frozenset(there["student_id"])

@@ -18,6 +18,7 @@ from serving.cases import people
 from serving.cases.agreements import KINDS, history
 from serving.cases.database import open_database
 from serving.cases.people import create_account
+from serving.catalogue import FILE
 from serving.goals import AGREED
 from serving.store import Store
 
@@ -73,6 +74,18 @@ def test_goals_are_signed_in_somebodys_name_and_told(run: Run, home: Path) -> No
     assert "capacity: nothing is signed." in said
     (told, *_) = [json.loads(line) for line in run("goals", "--json")[1].splitlines()]
     assert (told["kind"], told["version"], told["signed"][0]["reason"]) == ("goals", 1, "a new year")
+
+
+@pytest.mark.full
+def test_a_catalogue_is_signed_from_where_the_district_keeps_it(run: Run, home: Path) -> None:
+    own = Store.of(home, "default").folder / FILE
+    own.write_text('[withdraw.att_mail]\nreason = "Stopped by the board."\non = 2026-09-01\n')
+    assert f"{FILE}: no catalogue was ever signed, so it is read as it is." in run("goals")[1]
+    code, out, _ = run("agree", "catalogue", "--as", "ida", "--reason", "a new year")
+    assert (code, out.split(" on ")[0]) == (0, "catalogue: version 1, signed by Ida (principal)")
+    assert f"{FILE}: as signed." in run("goals")[1]
+    own.write_text('[withdraw.att_home]\nreason = "Nobody edits this alone."\non = 2026-09-01\n')
+    assert f"{FILE}: not signed as it is written" in run("goals")[1]
 
 
 @pytest.mark.full

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
@@ -15,12 +17,14 @@ from example_school import _frame
 
 from features.problems import Refused
 from features.records import SchoolRecords
-from homeroom.allocating import NOTED, RELEASED, read_capacity
+from homeroom.allocating import LENT_NOTED, NOTED, RELEASED, read_capacity
 from homeroom.auditing import of_allocation
 from homeroom.cli import main
 from serving import catalogue
-from serving.allocation import ROWS
+from serving.allocation import COLUMNS, ROWS, allocate
 from serving.batch import SCHEMA
+from serving.cases import offers, people, trail
+from serving.cases.database import open_database
 from serving.store import Latest, Store
 
 TODAY, BEGINS, ENDS = date(2026, 11, 13), date(2026, 9, 1), date(2027, 6, 30)
@@ -142,10 +146,50 @@ def test_offers_are_by_need_released_and_kept_with_their_chances(run: Run, home:
     owed = rows.filter(pl.col("how") == "owed")
     assert set(owed["intervention_id"]) == {"access_hotspot", "plan_team"}
     assert owed.filter(pl.col("intervention_id") == "access_hotspot").height == 12, "one place for a device limits nothing owed"
-    kept = pl.read_parquet(home / "data" / "default" / RELEASED / f"{TODAY}-0001.parquet")
-    assert kept.equals(rows)
+    (file,) = (home / "data" / "default" / RELEASED).glob("*.parquet")
+    assert pl.read_parquet(file).equals(rows)
     (one,) = noted(home)
     assert (one["seed"], one["held"], one["set_by"], one["status"]) == (7, False, "the board", "optimal")
+    made = offers.made(open_database(url(home)), "default", datetime(2000, 1, 1, tzinfo=UTC))
+    assert sum(map(len, made.values())) == rows.filter(pl.col("how") != "owed")["offered"].sum(), "what is owed is no offer"
+
+
+def url(home: Path) -> str:
+    return f"sqlite:///{home / 'homeroom.db'}"
+
+
+@pytest.mark.full
+def test_a_release_that_was_killed_is_ended_and_to_repeat_it_changes_nothing(
+    run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = told(tmp_path, ENOUGH.replace("places = 30", "places = 10").replace("places = 4", "places = 0"))
+    with monkeypatch.context() as killed:
+        killed.setattr(offers, "record", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        CliRunner().invoke(main, ["allocate", "--capacity", str(file), "--home", str(home)])
+    db = open_database(url(home))
+    assert not offers.in_draws(db, "default", "tutor_hd")
+    (kept,) = (home / "data" / "default" / RELEASED).glob("*.parquet")
+    before = kept.read_bytes()
+    assert run("allocate", "--capacity", file)[0] == 0
+    drew = offers.in_draws(db, "default", "tutor_hd")
+    assert (len(drew), sum(one.offered for one in drew)) == (50, 10)
+    assert {one.probability for one in drew} == {0.2}
+    assert all(one.draw.startswith(f"{TODAY}/") and one.draw.endswith("/tutor_hd/0") for one in drew)
+    head, code = trail.head(db, "default"), run("allocate", "--capacity", file)[0]
+    assert (code, trail.head(db, "default"), len(noted(home)), kept.read_bytes()) == (0, head, 1, before)
+    code, _, err = run("allocate", "--capacity", file, "--seed", 1)
+    assert (code, "A draw is not repeated" in err) == (1, True)
+    store = Store.of(home, "default")
+    newest = store.latest()
+    assert newest is not None
+    store.name_latest(replace(newest, token="scored again"))
+    code, _, err = run("allocate", "--capacity", file)
+    assert (code, "they were given out from the list of 2026-11-13" in err) == (1, True)
+    # Other places: what stands is not offered again, and counts among the two that somebody may have.
+    more = told(tmp_path, ENOUGH.replace("places = 30", "places = 60").replace("places = 4", "places = 0"))
+    assert run("allocate", "--capacity", more, "--decided-by", "Ida", "--reason", "more")[0] == 0
+    each = [one.student_id for one in offers.in_draws(db, "default", "tutor_hd") if one.offered]
+    assert len(each) == len(set(each))
 
 
 @pytest.mark.full
@@ -153,18 +197,31 @@ def test_a_group_outside_the_limits_holds_the_release_until_somebody_answers(run
     file, out = told(tmp_path, UNEQUAL), tmp_path / "offers.parquet"
     code, _, err = run("allocate", "--capacity", file, "--out", out)
     assert code == 1
-    assert "home_language: so: it was offered 0.00 of what its need says" in err
+    assert "home_language: so: it can expect 0.00 of what its need says; by chance it would lie from" in err
     assert not out.exists()
     assert not (home / "data" / "default" / RELEASED).exists()
-    code, _, err = run("allocate", "--capacity", file, "--out", out, "--released-by", "Ida Lovell")
+    code, _, _ = run("allocate", "--capacity", file, "--out", out, "--decided-by", "Ida")
     assert code == 1, "a name without a reason answers for nothing"
-    answers = ("--released-by", "Ida Lovell", "--reason", "harbor has its own")
-    code, _, _ = run("allocate", "--capacity", file, "--out", out, *answers)
+    assert len(noted(home)) == 1, "the same run is noted once"
+    db = open_database(url(home))
+    roles: dict[people.Role, str] = {"principal": "Ida Lovell", "teacher": "Tom Reed"}
+    ida, tom = (
+        people.create_account(db, "default", login=name[:3], name=name, role=role, password="seven quiet otters cross",
+                              now=datetime(2026, 11, 13, tzinfo=UTC), person_id="T-1")
+        for role, name in roles.items()
+    )  # fmt: skip
+    why = ("--reason", "harbor has its own")
+    code, _, err = run("allocate", "--capacity", file, "--out", out, "--decided-by", "nobody", *why)
+    assert (code, "No account has the login nobody" in err) == (1, True)
+    code, _, err = run("allocate", "--capacity", file, "--out", out, "--decided-by", tom.login, *why)
+    assert (code, "a teacher does not sign for a school" in err) == (1, True)
+    code, _, _ = run("allocate", "--capacity", file, "--out", out, "--decided-by", ida.login, *why)
     assert (code, out.exists()) == (0, True)
     runs = noted(home)
-    assert [one["held"] for one in runs] == [True, True, False]
-    assert (runs[2]["released_by"], runs[2]["reason"]) == ("Ida Lovell", "harbor has its own")
+    assert [one["held"] for one in runs] == [True, False]
+    assert (runs[1]["decided_by"], runs[1]["role"], runs[1]["reason"]) == ("Ida Lovell", "principal", "harbor has its own")
     assert len({one["seed"] for one in runs}) == 1, "to draw again is to get the same draw"
+    assert trail.actions_of(db, ida, ["allocation_released"]) == {"allocation_released"}
 
 
 @pytest.mark.full
@@ -187,7 +244,7 @@ def test_a_list_of_another_day_is_not_taken_for_the_newest(run: Run, tmp_path: P
 def test_the_audit_holds_need_equal_before_it_compares() -> None:
     """Group "so" has half the need and half the offers: given need it is treated like the other."""
     rows = pl.DataFrame(
-        [(who, "tutor", "x", 0.2 if at % 2 else 0.1, bool(at % 2) or at % 4 == 0, None, "drawn", None)
+        [(who, "tutor", "x", 0.2 if at % 2 else 0.1, bool(at % 2) or at % 4 == 0, None, "drawn", None, None)
          for at, who in enumerate(STUDENTS)],
         schema=dict(ROWS), orient="row",
     )  # fmt: skip
@@ -200,11 +257,52 @@ def test_the_audit_holds_need_equal_before_it_compares() -> None:
     assert same["home_language", "so"]["about"] == 30
 
 
+def test_the_luck_of_a_draw_holds_nothing_and_is_told() -> None:
+    """Everybody draws with the same chance; that all who won speak English at home was luck."""
+    rows = pl.DataFrame(
+        [(who, "tutor", "x", 0.2, at % 2 == 1, 0.5, "drawn" if at % 2 else "not_drawn", None, "tutor/0")
+         for at, who in enumerate(STUDENTS)],
+        schema=dict(ROWS), orient="row",
+    )  # fmt: skip
+    found = {(one["attribute"], one["group"]): one for one in of_allocation(school(), rows, TODAY, 2)}
+    assert (found["home_language", "so"]["ratio"], found["home_language", "so"]["drawn"]) == (1.0, 0.0)
+    assert not any(one["outside"] for one in found.values())
+
+
+def allocated(seed: int, passed_over: str = "") -> list[dict[str, Any]]:
+    """Return the audit of fifteen places for sixty students whose needs differ; a group may be passed over half the time."""
+    rng = np.random.default_rng(seed)
+    need = rng.gamma(2, 0.3, len(STUDENTS)) + 0.01
+    rows = [(who, "tutor", float(need[at]), "x") for at, who in enumerate(STUDENTS)]
+    scores = pl.DataFrame(rows, schema=dict(COLUMNS), orient="row")
+    less = scores if not passed_over else scores.with_columns(
+        score=pl.Series([row[2] * (0.2 if (at % 2 == 0) and rng.random() < 0.8 else 1) for at, row in enumerate(rows)])
+    )  # fmt: skip
+    made = allocate(less, {("tutor", None): 15}, seed=seed).rows
+    given = made.drop("score").join(scores.select("student_id", "score"), on="student_id").select(*ROWS)
+    return of_allocation(school(), given, TODAY, 2)
+
+
+@pytest.mark.full
+def test_few_places_given_by_need_alone_are_seldom_held_and_a_rule_that_passes_over_a_group_is() -> None:
+    fair = [allocated(seed) for seed in range(30)]
+    assert sum(any(one["outside"] for one in audit) for audit in fair) <= 1, "at most 5% of 30"
+    swings = sum(any(not 0.8 <= one["ratio"] <= 1.25 for one in audit) for audit in fair)
+    assert swings > 10, "by the ratio alone half of them would have been held"
+    unfair = [allocated(seed, passed_over="so") for seed in range(10)]
+    held = [one for audit in unfair for one in audit if one["outside"] and (one["group"], one["ratio"] < 1) == ("so", True)]
+    assert len(held) >= 8
+
+
 @pytest.mark.full
 def test_access_lends_by_need_writes_a_whole_list_and_publishes_no_small_figure(run: Run, home: Path, tmp_path: Path) -> None:
     out = tmp_path / "lend.csv"
     code, text, _ = run("access", "--hotspots", 5, "--out", out, "--seed", 3)
     assert code == 0
+    first = out.read_bytes()
+    assert run("access", "--hotspots", 5, "--out", out, "--seed", 3)[:2] == (0, text)
+    assert out.read_bytes() == first
+    assert len((home / "data" / "default" / LENT_NOTED).read_text().splitlines()) == 1, "the same run is noted once"
     assert "Left waiting: fewer than 10 who have none" in text
     rows = pl.read_csv(out)
     assert (rows.filter(pl.col("state") == "lent").height, rows.height) == (5, 12)

@@ -37,7 +37,8 @@ TODAY = oulad_school.TODAY.isoformat()
 
 COMMANDS = {"check", "features", "train", "models", "card", "sign", "promote", "rollback", "stop", "score", "serve", "key",
             "keys", "revoke", "simulate", "demo", "map", "audit", "evaluate", "monitor", "accounts", "trail",
-            "pause", "resume", "families", "goals", "agree", "allocate", "access"}  # fmt: skip
+            "pause", "resume", "families", "goals", "agree", "allocate", "access", "delivered", "effects",
+            "resources", "lessons", "photos"}  # fmt: skip
 
 #: The tables of a school that tells of its courses and nothing else: to read every other takes as long again.
 COURSES = {"organisations", "terms", "courses", "sections", "students", "enrolments", "exits", "rosters", "assignments",

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from features.problems import NotFound, Problem, Refused
-from serving.contract import Desk, NoModel, NotYours
+from serving.contract import FIRST_LANGUAGE, Desk, NoModel, NotYours
 
 
 class FakeDesk:
@@ -58,9 +58,11 @@ class FakeDesk:
             "keys": sorted(body),
         }
 
-    def score_stored(self, student_ids: list[str], tenant: str, audience: str) -> dict[str, object]:
+    def score_stored(
+        self, student_ids: list[str], tenant: str, audience: str, language: object = FIRST_LANGUAGE
+    ) -> dict[str, object]:  # fmt: skip
         self._model()
-        return {"tenant": tenant, "audience": audience, "student_ids": student_ids}
+        return {"tenant": tenant, "audience": audience, "student_ids": student_ids, "language": language}
 
     def model_card(self, target: str, prediction_id: str | None, tenant: str) -> dict[str, object]:
         if target == "whole":

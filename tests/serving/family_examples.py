@@ -54,7 +54,8 @@ REQUESTS_PAGE = shown.Requests(
     frame=MARIA, student_id="S/1 4", name="Ana Ruiz", due_on=DUE, subjects=get_args(shown.Subject), subject="missed",
     rows=(Choice(value="a1", name="November 3, 2026 (the whole day)"),), kind="choice",
     values=(Choice(value="0", name="nothing of the day"),), typed_row="a1", typed_value="0", typed_why="She was there.",
-    asked=REQUESTS, may_object=True, objected_on=None, objected_at_school=False, may_export=True, shows_guardians=False,
+    asked=REQUESTS, because="", may_object=True, objected_on=None, objected_at_school=False, may_export=True,
+    shows_guardians=False,
     guardians=(), may_restrict=False, typed_guardian="", typed_restriction="", turn_to=("Ben Okoro",),
 )  # fmt: skip
 STAFF = replace(
@@ -90,6 +91,7 @@ EXAMPLES: dict[str, Context] = {
         may_ask=False, models=(), no_score="objected", says=(), quiet=(), facts=(), strengths=(), as_of=None, days=(),
     ),
     "requests": REQUESTS_PAGE,
+    "requests after a disagreement": replace(REQUESTS_PAGE, because="d-1"),
     "requests of nothing": replace(REQUESTS_PAGE, subject=None, rows=(), asked=(), objected_on=LIST, turn_to=()),
     "requests without rows": replace(REQUESTS_PAGE, rows=(), objected_at_school=True),
     "requests by day": replace(REQUESTS_PAGE, kind="day", subject="handed_in", typed_value="2026-11-02"),

@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import date
 from typing import get_args
 
+import help_examples
+
 from serving.pages.contexts import Context
-from serving.pages.contexts.caseload import Band
+from serving.pages.contexts.caseload import Band, Part
 from serving.pages.contexts.frame import Choice, Frame, Reader
 from serving.pages.contexts.lesson import (
     Block,
@@ -55,16 +57,18 @@ def lesson(students: int = 14) -> Lesson:
     """Return a class of so many students, all but eight of them in groups of up to six."""
     grouped = [range(first, min(first + 6, students)) for first in range(8, students, 6)]
     groups = tuple(
-        Block(number=at, work="group", tree=TREES[at], skill_id="MA.6.RATIO", skill=RATIOS, members=tuple(map(member, part)))
+        Block(number=at, work="group", tree=TREES[at], skill_id="MA.6.RATIO", skill=RATIOS, members=tuple(map(member, part)),
+              learn=(help_examples.LEARN,))
         for at, part in enumerate(grouped, 1)
     )
     checked = replace(
         member(2), checked="secure", checked_by="Ruth Adeyemi", last_on=date(2026, 11, 13), moved_on=True
     )  # fmt: skip
     others = (
-        Block(number=90, work="alone", tree=None, skill_id="MA.7.LINE", skill=LINES, members=(checked,)),
+        Block(number=90, work="alone", tree=None, skill_id="MA.7.LINE", skill=LINES, members=(checked,),
+              learn=(help_examples.UNFIT,)),
         Block(number=91, work="check_first", tree=None, skill_id="MA.6.FRACTION", skill=FRACTIONS,
-              members=(member(3), replace(member(5), checked="not_yet", last_on=date(2026, 11, 12)))),
+              members=(member(3), replace(member(5), checked="not_yet", last_on=date(2026, 11, 12))), learn=()),
     )  # fmt: skip
     return Lesson(
         frame=FRAME, section_id="ALG 1/a", title="Algebra 1", today=TODAY, lesson_on=NEXT_DAY, students=students,
@@ -92,7 +96,7 @@ SHEET = LessonSheet(
     together=(called(7), called(8)),
 )  # fmt: skip
 CLASSES = Classes(
-    frame=FRAME, today=TODAY,
+    frame=FRAME, today=TODAY, q="", part=None,
     classes=(ClassLine(section_id="ALG 1/a", title="Algebra 1", school="Hill", students=26),
              ClassLine(section_id="ALG 1/b", title="Algebra 1, second class", school="", students=1)),
 )  # fmt: skip
@@ -100,6 +104,9 @@ CLASSES = Classes(
 EXAMPLES: dict[str, Context] = {
     "classes": CLASSES,
     "classes none": replace(CLASSES, classes=()),
+    "classes in parts": replace(CLASSES, part=Part(first=101, last=102, of=302, before=1, after=3)),
+    "classes searched": replace(CLASSES, q="alg"),
+    "classes not found": replace(CLASSES, q="zoo", classes=()),
     "lesson": USUAL,
     "lesson arranged": replace(USUAL, stands_on=date(2026, 11, 20), version=3),
     "lesson of nobody": NOBODY,

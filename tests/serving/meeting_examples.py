@@ -17,7 +17,7 @@ def item(number: int) -> Item:
     name = called(number)
     return Item(
         student_id=f"S-{number:05}", name=name, pronouns="they/them" if number % 3 == 0 else "",
-        band=(*BANDS, None)[number % 5], raised=number % 4 == 1,
+        band=(*BANDS, None)[number % 5], raised=number % 4 == 1, objected=number % 5 == 4,
         reason=f"{name} has missed 8 of the last 37 school days (22%)." if number % 3 else "",
         supports=("a mentor", "a study period")[: number % 3], case=CASES[number % 6],
         with_whom="Ben Okoro" if number % 2 else "",

@@ -68,6 +68,7 @@ def row(number: int) -> Row:
         changed="4 more pieces of work came due and were not handed in." if number % 2 else "",
         supports=("a mentor", "a study period")[: number % 3], case=cases[number % len(cases)],
         with_whom="Ben Okoro" if number % 3 == 1 else "", waits=number % 3 * 3, fresh=number % 4 == 0,
+        objected=False,
     )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import get_args
 
+import help_examples
+
 from serving.cases import casebook
 from serving.cases.access import OfStudent
 from serving.cases.plans import STATES
@@ -64,7 +66,11 @@ CASE_WORK = shown.Work(
     steps=(shown.Step(step_id="st1", task="talk", text="Ask about the bus", on=TODAY, who="Ben Okoro"),),
     notes=(NOTE, replace(NOTE, note_id="n2", restricted=True, revised=2, cut=True, wordings=(WORDING, WORDING))),
     talks=(shown.Talk(on=BEFORE, whom="family", channel="phone", agreed="They will call back.", by=OTHER),),
-    objected=(shown.Objected(kind="context_known", text="The bus line was changed.", by=OTHER, on=BEFORE),),
+    objected=(
+        shown.Objected(kind="context_known", text="The bus line was changed.", by=OTHER, on=BEFORE, correction=None, ask=""),
+        shown.Objected(kind="data_wrong", text="She was there.", by=OTHER, on=BEFORE, correction="open", ask=""),
+        shown.Objected(kind="data_wrong", text="She was there too.", by=OTHER, on=BEFORE, correction=None, ask="d-1"),
+    ),
     moves=tuple(shown.Moved(on=BEFORE, by=OTHER, what=one, text="The bus." if one == "ask" else "")
                 for one in get_args(shown.Happened)),
     older=3, shows_older=False, colleagues=(Choice(value="T-2", name=OTHER),),
@@ -127,9 +133,10 @@ USUAL = Student(
             shown.Part(cause="did", pull="more", points=2.2), shown.Part(cause="late", pull="same", points=0.1),
             shown.Part(cause="model", pull="unknown", points=None))),
     ),
-    ask_why=False,
-    first=shown.First(text="Ask Ani what is going on, before anything else.",
-                      evidence="The records cannot tell why. Only the student can."),
+    ask_why=False, help=help_examples.USUAL, learn=(help_examples.LEARN,),
+    what_ifs=(shown.WhatIf(area="leaving", course="", text="The score would stand for 3 of 100. It is no promise."),
+              shown.WhatIf(area="course", course="Algebra 1", text="The score would stand for 9 of 100. It is no promise.")),
+    ask_what_if=False, asked_what_if=True,
     prediction_id="4be1.leaving", case_work=CASE_WORK,
     viewers=tuple(shown.Viewer(name=f"Person {at}", stands=one) for at, one in enumerate(get_args(OfStudent))),
     cards=(shown.Card(area="leaving", listed=31, found=44, to=date(2026, 1, 26)),),
@@ -142,14 +149,14 @@ TEACHER = replace(
     past=tuple(replace(one, area="attendance", per_100=None) for one in USUAL.past),
     changes=tuple(replace(one, area="attendance", parts=tuple(replace(part, points=None) for part in one.parts))
                   for one in USUAL.changes),
-    case_work=NEW, voice=USUAL.voice[1:],
+    case_work=NEW, voice=USUAL.voice[1:], help=help_examples.SHORT, what_ifs=(), asked_what_if=False,
 )  # fmt: skip
 OWN = replace(TEACHER, frame=_reader("student"), reads="student", case_work=None, voice=(), home=None, may_export=True)
 BARE = replace(
     TEACHER, voice=(), strengths=(), went_well=None, supports=(), ended=(), goals=(), plans=(),
     may_plan=False, disputed=(), may_ask=False, accommodations=(), home=None, says=(),
     quiet=(), reasons=(), others=(), calendar=None, work=None, marks=None, unknowns=(), missing=("attendance", "work", "marks"),
-    map=None, past=(), since=None, changes=(), first=None, prediction_id="", case_work=None, viewers=(), as_of=None,
+    map=None, past=(), since=None, changes=(), help=None, learn=(), prediction_id="", case_work=None, viewers=(), as_of=None,
     no_score="no_list", person=replace(USUAL.person, pronouns="", year="", school="", initials=""),
 )  # fmt: skip
 
@@ -161,6 +168,10 @@ def typed(form: shown.Form) -> Student:
         until="2026-11-27", ticked=True,
     )  # fmt: skip
     notes = (replace(NOTE, opened=True, revised=1, earlier=(WORDING,)),)
+    chosen = {"accept_help": "tutor_hd", "decline_help": "resource_skill", "answer_offer": "accepted", "tell": "barrier.health"}
+    other = {"decline_help": "not_the_need", "answer_offer": "not_the_need", "tell": "student"}
+    told = replace(told, choice=chosen.get(form, ""), other=other.get(form, ""),
+                   second="o2" if form in ("answer_offer", "give_minutes") else told.second)  # fmt: skip
     work = replace(CASE_WORK, typed=told, notes=notes)
     return replace(USUAL, frame=replace(FRAME, refused=("Choose a day.",)), case_work=work)
 
@@ -171,13 +182,18 @@ EXAMPLES: dict[str, Context] = {
     "student own": OWN,
     "student family": replace(OWN, frame=_reader("guardian"), reads="family"),
     "student bare": BARE,
-    "student with a photo": replace(USUAL, person=replace(USUAL.person, photo=True), first=None, reasons=(), others=()),
+    "student with a photo": replace(
+        USUAL, person=replace(USUAL.person, photo=True), help=help_examples.NONE, reasons=(), others=()
+    ),
     "student older shown": replace(
         USUAL, case_work=replace(CASE_WORK, older=0, shows_older=True, state="snoozed", until=TODAY)
     ),
     "student without change": replace(USUAL, changes=(), since=None),
+    "student of whom a what-if can be asked": replace(USUAL, what_ifs=(), ask_what_if=True, asked_what_if=False),
+    "student of whom no what-if can be told": replace(USUAL, what_ifs=()),
     "student who has to ask why": replace(USUAL, changes=(), ask_why=True),
-    **{f"student without scores, {one}": replace(USUAL, no_score=one, says=(), reasons=(), first=None, numbers=(), as_of=None)
+    **{f"student without scores, {one}": replace(
+        USUAL, no_score=one, says=(), reasons=(), help=help_examples.BROKEN, numbers=(), what_ifs=(), as_of=None)
        for one in get_args(shown.NoScore)},
     **{f"student typed {one}": typed(one) for one in get_args(shown.Form)},
 }  # fmt: skip

@@ -62,6 +62,26 @@ def test_above_the_line_is_sure_at_it_are_lots_and_below_it_is_nothing() -> None
     assert (line.places, line.score, line.at_line, line.drawn) == (2, 0.5, 2, 1)
 
 
+def test_those_who_draw_for_the_same_places_are_named_together_and_nobody_else_is() -> None:
+    two: Capacity = {("tutor", "lincoln"): 1, ("tutor", "harbor"): 1}
+    asks = ((at, one) for one in ("harbor", "lincoln") for at in range(3))
+    each = frame(*((f"{one}{at}", "tutor", 0.5 if at else 0.1, one) for at, one in asks))
+    found = allocate(each, two, seed=1).rows
+    draws = {row["student_id"]: row["draw"] for row in found.iter_rows(named=True)}
+    assert draws["harbor0"] is None, "below the line"
+    assert draws["harbor1"] == draws["harbor2"] != draws["lincoln1"] == draws["lincoln2"]
+    assert all(name.startswith("tutor/") for name in draws.values() if name)
+
+
+def test_what_somebody_was_offered_before_counts_among_the_most_they_may_have() -> None:
+    both = frame(("ana", "tutor", 0.9, "lincoln"), ("ana", "mentor", 0.8, "lincoln"), ("ben", "tutor", 0.5, "lincoln"),
+                 ("ben", "mentor", 0.5, "lincoln"))  # fmt: skip
+    places: Capacity = {("tutor", None): 2, ("mentor", None): 2}
+    assert allocate(both, places, seed=1).offers.height == 4
+    found = allocate(both, places, seed=1, has={"ana": 1, "ben": 2}).offers
+    assert found.select("student_id", "intervention_id").rows() == [("ana", "tutor")]
+
+
 def test_whoever_is_within_the_tolerance_of_the_line_draws_with_the_same_chance() -> None:
     near = frame(("ana", "tutor", 0.52, "lincoln"), ("ben", "tutor", 0.50, "lincoln"), ("cal", "tutor", 0.48, "lincoln"),
                  ("dee", "tutor", 0.40, "lincoln"))  # fmt: skip

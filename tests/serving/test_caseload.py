@@ -14,7 +14,7 @@ from review_school import MOMENT, SETTINGS, Browser, School, list_students, scor
 from test_access import Rows, records, the_school
 from test_review_pages import parse
 
-from serving.cases import casebook, switches
+from serving.cases import casebook, families, switches
 from serving.cases.people import Account
 from serving.pages.contexts.caseload import BANDS, Fresh
 from serving.review import listing
@@ -122,6 +122,28 @@ def test_who_has_waited_longer_than_five_school_days_is_counted_until_somebody_h
     page = browser.get("/review").text
     assert "Nobody has waited" in page
     assert "With counselor cora" in page
+
+
+def test_who_objected_is_on_no_list_from_that_moment_and_the_page_says_so_where_a_case_shows_them(school: School) -> None:
+    account, browser = of(school, "counselor", "cora")
+    withheld = scored("ben", band="not_enough_data", status="objected", probability=None, reasons=[])
+    list_students(school.home, [scored("ana"), withheld])
+    assert len(rows_of(browser.get("/review").text)) == 1
+    assert "objected" not in browser.get("/review").text
+    said = families.object_to_scoring(school.db, "default", "ben", MOMENT, by=None, said_by="his mother")
+    families.object_to_scoring(school.db, "default", "ana", MOMENT, by=None, said_by="his mother")
+    assert rows_of(browser.get("/review").text) == []
+    casebook.raise_student(school.db, account, "ben", "He sleeps in class.", MOMENT.date(), MOMENT)
+    (row,) = rows_of(browser.get("/review").text)
+    assert "objected to being scored" in row
+    assert "Not enough data" not in row
+    assert "se opuso" in rows_of(browser.get("/review?language=es").text)[0]
+    assert "objected to being scored" in browser.get("/review/students.csv?case=new&language=en").text
+    assert said.in_force
+    families.withdraw_objection(school.db, "default", "ben", MOMENT, by=None)
+    (row,) = (one for one in rows_of(browser.get("/review").text) if "Ben" in one)
+    assert "objected" not in row, "it was taken back"
+    assert "Not enough data" not in row, "the list that was made meanwhile says nothing of him"
 
 
 def test_good_news_is_who_left_the_list_and_has_something_to_show_for_it(school: School) -> None:

@@ -86,7 +86,8 @@ def test_a_claim_that_nobody_has_checked_counts_as_none() -> None:
         ("tutor_hd", 0.288 * 0.4),  # standard deviations as published
         ("barr", 0.8 * math.log((0.802 / 0.198) / (0.744 / 0.256)) / 1.65),  # two shares: the Cox index
         ("sel_universal", 0.5 * 0.2793),  # 11 percentile points above the middle
-        ("att_mail", 0.8 * ASSUMED),  # a day less absent: another unit
+        ("att_mail", 0.8 * -math.log(1 - 0.059) / 1.65),  # one of seventeen days missed: a share averted
+        ("att_home", 0.5 * ASSUMED),  # points of attendance: another unit
         ("work_plan", UNCLAIMED),
         ("access_device", 0.0),  # a trial that found nothing
     ],

@@ -55,7 +55,7 @@ def score(at: room.Desk, tenant: str = "default", audience: str = "teacher") -> 
     return dict(one)
 
 
-def until(what: Callable[[], bool], seconds: float = 5.0) -> bool:
+def until(what: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Wait until something is so; the desk looks every 20 ms."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -334,6 +334,28 @@ def test_what_is_stored_answers_as_the_same_records_in_a_request_do(scored_desk:
     stored = scored_desk.score_stored(students, "default", "counselor")["scores"]
     sent = scored_desk.score(models.body_of(models.school(), students, models.TODAY), "default", "counselor")["scores"]
     assert stored == sent
+
+
+def test_an_answer_is_said_in_the_language_that_is_asked_for_and_is_otherwise_the_same(scored_desk: FolderDesk) -> None:
+    students = models.students_on(models.school(), models.TODAY, 4)
+    body = models.body_of(models.school(), students, models.TODAY)
+    english, spanish = (scored_desk.score({**body, "language": code}, "default", "counselor") for code in ("en", "es"))
+    assert english == scored_desk.score(body, "default", "counselor")
+    assert spanish["scores"] == scored_desk.score_stored(students, "default", "counselor", "es")["scores"]
+    both = [(one, two) for one, two in zip(_leaves(english), _leaves(spanish), strict=True) if one != two]
+    assert len(both) > 20
+    assert all(isinstance(one, str) and isinstance(two, str) and " " in one for one, two in both), "words alone differ"
+    assert [two for _, two in both if two.startswith("De 100 estudiantes con un patrón parecido")]
+    for code in ("xx", "de", 3, None):
+        with pytest.raises(Refused, match="language"):
+            scored_desk.score({**body, "language": code}, "default", "teacher")
+
+
+def _leaves(found: object) -> list[object]:
+    """Return every value of an answer, in order."""
+    if isinstance(found, dict):
+        return [leaf for key in sorted(found) for leaf in _leaves(found[key])]
+    return [leaf for one in found for leaf in _leaves(one)] if isinstance(found, list) else [found]
 
 
 @pytest.mark.full

@@ -21,7 +21,7 @@ from features.problems import NotFound, Refused
 from features.records import SchoolRecords
 from features.validation import Reading
 from serving import batch, erasure
-from serving.cases import casebook, erased, families, schema, trail
+from serving.cases import casebook, erased, families, offers, schema, told, trail
 from serving.cases.database import Database, open_database, writing
 from serving.cases.people import Account, create_account
 from serving.cases.schema import ACCOUNTS, BREAK_GLASS, METADATA, TOMBSTONES
@@ -95,7 +95,10 @@ def reading(frames: dict[str, pl.DataFrame]) -> Reading:
     return Reading(frames, (), (), {"absences.csv": aside}, "export")
 
 
-NEEDLES = (WHO, "SIS-99120", *NAMES, NOTE, WHY, "zoe.signin", "pacing at night", str(NUMBER))
+#: What was said when help was declined.
+DECLINED = "not while grandmother naps"
+
+NEEDLES = (WHO, "SIS-99120", *NAMES, NOTE, WHY, "zoe.signin", "pacing at night", DECLINED, str(NUMBER))
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +144,11 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _work(db: Database, staff: Account) -> None:
-    """Raise the student, and write a note."""
+    """Raise the student, write a note, and keep what was said of help."""
     casebook.raise_student(db, staff, WHO, "Somebody should look.", TODAY, NOW)
     casebook.add_note(db, staff, WHO, NOTE, TODAY, NOW, restricted=True)
+    offers.decline(db, staff, WHO, "att_home", "family", DECLINED, NOW)
+    told.tell(db, staff, WHO, "barrier", "health", "student", NOW, [])
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from features.problems import Refused
 from serving.cases.offers import Offer
 from serving.catalogue import SPREAD, Measured, shipped
 from serving.estimation import Finding, beside, claimed, from_lottery, from_observed, of_offers
+from training import doubly_robust
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -166,6 +167,19 @@ def test_what_was_observed_is_set_right_where_need_decided_who_was_helped() -> N
     assert found.estimate.overlap_ok
     twice = from_observed("mentor", had, days, need, "days", students=np.arange(900) // 2)
     assert twice.estimate.high - twice.estimate.low > 0
+
+
+@pytest.mark.full
+def test_what_need_that_nobody_wrote_down_could_have_made_is_not_claimed() -> None:
+    rng = np.random.default_rng(4)
+    seen, unseen = rng.normal(size=(800, 2)), rng.normal(size=800)
+    had = rng.random(800) < 1 / (1 + np.exp(2 - seen[:, 0] - 0.4 * unseen))
+    days = 10 + 3 * seen[:, 0] + 1.5 * unseen + rng.normal(size=800) * 4  # the help does nothing
+    found = doubly_robust.estimate(seen, had, days)
+    assert found.effect - 1.96 * found.error > 0  # as if all need were on record, it would seem to do harm
+    assert found.low < 0 < found.high
+    assert found.p > 0.05
+    assert not claimed([from_observed("mentor", had, days, seen, "days")])
 
 
 def test_of_too_few_nothing_is_estimated() -> None:

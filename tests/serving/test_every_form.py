@@ -20,7 +20,7 @@ from review_school import MOMENT, SETTINGS, Browser, School, list_students, scor
 from sqlalchemy import text
 from test_access import records, the_school
 
-from serving.cases import casebook, families, people, plans, sessions, trail
+from serving.cases import casebook, families, offers, people, plans, sessions, told, trail
 from serving.contract import Desk
 from serving.pages.render import at
 from serving.review.routes import ROUTES
@@ -175,6 +175,26 @@ def a_plan(week: Week) -> None:
     week.sends("tess", "plan_end", {"result": "reached"}, "plan_over")
 
 
+def help_is_spoken_of(week: Week) -> None:
+    """What was suggested is declined, begun, and put into a plan; a place that was drawn is answered; and what they say."""
+    week.sends("cora", "case_told", {"what": "barrier.transport", "told_by": "student"}, "told")
+    week.sends("cora", "case_told_end", {}, "told_ended", told_id=told.of(week.school.db, TENANT, "ana")[0].id)
+    week.sends("tess", "help_decline", {"intervention_id": "work_plan", "why": "student", "words": TYPED}, "help_declined")
+    page = week.browsers["cora"].get("/review/students/ana").text
+    first = re.findall(r'name="intervention_id" value="(\w+)"', page)[0]
+    begins = {"goal": TYPED, "dose": "Weekly", "begins_on": str(TODAY), "review_on": str(TODAY + 28 * DAY)}
+    version = {"version": str(week.file().case.version)}  # type: ignore[union-attr]
+    week.sends("cora", "help_accept", {**version, "intervention_id": first, **begins}, "support_begun")
+    page = week.browsers["tess"].get("/review/students/ana").text
+    assert f'value="{first}"' not in page, "what runs is not suggested again"
+    second = re.findall(r'name="intervention_id" value="(\w+)"', page)[0]
+    week.sends("tess", "help_plan", {"intervention_id": second}, "plan_offered")
+    drawn = [offers.Drawn("ana", "mentor_success", 0.5, True)]
+    (place,) = offers.record(week.school.db, TENANT, week.accounts["cora"], "a draw", 7, drawn, MOMENT)
+    week.sends("cora", "offer_answer", {"answer": "accepted"}, "offer_answered", offer_id=place)
+    week.sends("cora", "offer_minutes", {"minutes": "60", "planned": "600"}, "minutes_saved", offer_id=place)
+
+
 def a_class(week: Week) -> None:
     week.sends("tess", "lesson_groups", {"action": "afresh", "version": "0"}, "lesson_afresh")
     seen = {"skill": "ratios", "on": str(TODAY), "result.ana": "secure"}
@@ -206,7 +226,9 @@ def the_family(week: Week) -> None:
     week.sends("pia", "start_scoring", {"organisation": "lincoln"}, "scoring_started")
 
 
-DAYS: tuple[Callable[[Week], None], ...] = (a_case, beside_a_case, a_plan, a_class, the_office, the_family)
+DAYS: tuple[Callable[[Week], None], ...] = (
+    a_case, beside_a_case, a_plan, help_is_spoken_of, a_class, the_office, the_family,
+)  # fmt: skip
 
 #: Forms that leave no line: nobody may make a measure of who has practised.
 NO_LINE = {"practice"}

@@ -24,7 +24,7 @@ from features.records import SchoolRecords
 from features.tables import TABLES
 from features.validation import Reading
 from serving import batch, family_export, intake
-from serving.cases import families, trail
+from serving.cases import families, offers, told, trail
 from serving.cases.access import Visible, read, visible
 from serving.cases.database import Database, open_database
 from serving.cases.families import (
@@ -400,6 +400,9 @@ def held(lite: Database, store: Store) -> SchoolRecords:
     object_to_scoring(lite, "default", "ben", NOW, by=MOTHER)
     trail.record(lite, "default", CORA, "viewed_student", "ana", "caseload", NOW)
     trail.record(lite, "default", replace(MOTHER, id="m2", person_id="g-two"), "viewed_student", "ana", "", NOW)
+    offers.decline(lite, CORA, "ana", "att_home", "family", "Grandmother is ill", NOW)
+    for kind, what in (("barrier", "family"), ("consent", "mentor_youth")):
+        told.tell(lite, CORA, "ana", kind, what, "student", NOW, ["mentor_youth"])
     return records
 
 
@@ -423,6 +426,12 @@ def test_a_family_takes_away_all_that_is_held_of_the_student_and_nothing_of_anot
     assert mother["records"]["student_voice"] == []
     assert {row["shared_with"] for row in ana["records"]["student_voice"]} == {"my_teachers", "my_counselor", "only_me"}
     assert len(mother["objections"]) == 1
+    assert [(one["intervention_id"], one["answer"], one["words"]) for one in mother["offers_of_help"]] == [
+        ("att_home", "refused", "Grandmother is ill")
+    ]
+    assert CORA.id not in json.dumps(mother["offers_of_help"], default=str)
+    # What stands in the way at home was told to a counselor, and is in the student's own file alone.
+    assert [[one["kind"] for one in found["told"]] for found in (mother, ana)] == [["consent"], ["barrier", "consent"]]
     did = {(one["role"], one["did"], one["on"]) for one in ana["who_looked"]}
     assert did >= {("counselor", "viewed_student", "2026-11-13"), ("guardian", "exported_own", "2026-11-13")}
     assert all(one["who"] == "" for one in ana["who_looked"] if one["role"] == "guardian")

@@ -263,6 +263,31 @@ def test_a_refusal_is_told_with_its_reason_and_a_note_stays_beside_the_record(sc
     assert [one.state for one in families.disputed(school.db, "default", "ana")] == ["refused"]
 
 
+def test_who_says_that_the_data_are_wrong_is_led_to_the_correction_and_the_case_says_where_it_stands(
+    school: School, everybody: Everybody
+) -> None:
+    student, wrong = "/review/students/ana", {"kind": "data_wrong", "reason": "She was on a trip."}
+    led = everybody.tess.post(at("case_disagreements", student_id="ana"), wrong).headers["location"]
+    (said,) = casebook.file_of(school.db, "default", "ana").disagreements
+    assert led == f"{ASK}?because={said.id}&said=disagreed_data&n=1"
+    form = everybody.tess.get(f"{led}&about=missed").text
+    assert "is kept beside it" in form
+    assert form.count(f'<input type="hidden" name="because" value="{said.id}">') == 2
+    assert f'href="{ASK}?because={said.id}"' in everybody.tess.get(student).text
+    assert "because=" not in everybody.cora.get(student).text
+    assert "is kept beside it" not in everybody.cora.get(f"{ASK}?because={said.id}&about=missed").text, "she did not say it"
+    assert fill(everybody.cora, value="0.5", because=said.id).status_code == 404
+    assert families.corrections(school.db, "default", "ana") == ()
+    fill(everybody.tess, value="0", because=said.id)
+    (asked,) = families.corrections(school.db, "default", "ana")
+    assert casebook.file_of(school.db, "default", "ana").disagreements[0].correction_id == asked.id
+    assert "A correction was asked for with it. Not decided yet." in main_of(everybody.cora.get(student).text)
+    decide = at("decide_correction", student_id="ana", correction_id=asked.id)
+    everybody.cora.post(decide, {"decision": "accept", "reason": "So."})
+    seen = main_of(everybody.tess.get(student).text)
+    assert "A correction was asked for with it. Accepted: the records say so now." in seen
+
+
 def test_a_note_stands_beside_what_somebody_says_is_wrong_for_everybody_who_may_see_it(
     school: School, everybody: Everybody
 ) -> None:

@@ -21,6 +21,7 @@ from test_review_pages import pages
 
 from features.problems import NotFound
 from features.records import SchoolRecords
+from serving import learned
 from serving.cases import agreements
 from serving.cases.access import Visible, overseen
 from serving.cases.database import open_database
@@ -186,7 +187,7 @@ def test_of_every_support_that_runs_we_cannot_tell_yet(room: Room) -> None:
     page = shown(room, "district")
     assert [one.why for one in page.effects] == ["nothing_compared"]
     assert "We cannot tell yet. No places were drawn by lot" in said(page)
-    assert dict(figures.ESTIMATES) == {}
+    assert learned.estimates(room.store.folder) == {}
 
 
 def test_an_effect_is_handed_to_a_page_only_where_it_may_be_shown() -> None:

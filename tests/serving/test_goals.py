@@ -140,9 +140,22 @@ def test_capacity_that_is_wrong_is_told_with_all_its_faults() -> None:
         capacity({"set_by": "x", "places": 7})
 
 
-def test_thresholds_are_numbers_and_a_catalogue_has_titles() -> None:
-    assert check("thresholds", {"waiting_days": 5}, []) == {"waiting_days": 5}
-    assert check("catalogue", {"tutor_hd": {"title": "Tutoring"}}, [])
-    for kind, told in (("thresholds", {"waiting_days": "five"}), ("catalogue", {"tutor_hd": {}}), ("thresholds", {})):
+def test_thresholds_are_those_that_something_reads() -> None:
+    assert check("thresholds", {"waiting_days": 7}, []) == {"waiting_days": 7}
+    for told in ({"waiting_days": "five"}, {"waiting_days": 0}, {"band": 0.4}, {}):
         with pytest.raises(Refused):
-            check(kind, told, [])  # type: ignore[arg-type]
+            check("thresholds", told, [])
+
+
+def test_a_catalogue_is_held_to_what_a_districts_file_is_held_to() -> None:
+    own = {"withdraw": {"att_mail": {"reason": "Stopped by the board.", "on": date(2026, 9, 1)}}}
+    assert check("catalogue", own, []) == {"withdraw": {"att_mail": {"reason": "Stopped by the board.", "on": "2026-09-01"}}}
+    wrong = {"withdraw": {"conversation": {"reason": "x", "on": "soon"}, "none": {}}, "title": "Tutoring"}
+    with pytest.raises(Refused) as error:
+        check("catalogue", wrong, [])
+    assert places(error) == [
+        "title", "withdraw.conversation.reason", "withdraw.conversation.on", "withdraw.conversation", "withdraw.none.reason",
+        "withdraw.none.on", "withdraw.none",
+    ]  # fmt: skip
+    with pytest.raises(Refused):
+        check("catalogue", {}, [])

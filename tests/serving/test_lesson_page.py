@@ -30,11 +30,12 @@ from serving.cases.keys import create_tenant
 from serving.cases.people import Account
 from serving.cases.schema import METADATA
 from serving.pages.contexts import NAMED, PAGES
-from serving.pages.contexts.lesson import Lesson, LessonSheet
+from serving.pages.contexts.caseload import Part
+from serving.pages.contexts.lesson import MOST_CLASSES, Lesson, LessonSheet
 from serving.pages.render import ADDRESSES, STYLE, Pages
 from serving.pages.words import open_words
 from serving.review import lesson
-from serving.review.room import Asked, Go, Room
+from serving.review.room import Asked, Go, Room, part_of
 from serving.review.settings import ReviewSettings
 from serving.store import Store
 
@@ -157,6 +158,22 @@ def test_the_list_of_classes_is_of_those_that_are_the_readers_own(room: Room) ->
     assert [one.students for one in lesson.classes(room, asked(room, PAT)).classes] == [11, 11]
     nobody = replace(RUTH, id="zed", person_id="T-9")
     assert lesson.classes(room, asked(room, nobody)).classes == ()
+
+
+def test_a_class_is_found_by_its_name_its_key_or_its_school_and_many_are_shown_in_parts(room: Room) -> None:
+    def found(**query: str) -> list[str]:
+        return [one.section_id for one in lesson.classes(room, replace(asked(room, IDA), query=query)).classes]
+
+    assert found(q="READ") == ["reading-autumn"]
+    assert found(q=" algebra-") == [ALGEBRA]
+    assert found(q="no such class") == []
+    assert part_of("", MOST_CLASSES, MOST_CLASSES) is None
+    told = part_of("9", 2 * MOST_CLASSES + 1, MOST_CLASSES)
+    assert told == Part(first=2 * MOST_CLASSES + 1, last=2 * MOST_CLASSES + 1, of=2 * MOST_CLASSES + 1, before=2, after=None)
+    for language in ("en", "es"):
+        html = pages(language).render(EXAMPLES["classes in parts"])
+        assert 'rel="prev" href="/review/classes?part=1"' in html
+        assert 'rel="next" href="/review/classes?part=3"' in html
 
 
 def test_everybody_who_is_seen_on_the_page_is_named_for_the_trail(room: Room) -> None:

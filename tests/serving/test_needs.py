@@ -15,9 +15,27 @@ from features.records import SchoolRecords
 from features.standard import STANDARD
 from features.tables import TABLES
 from serving import needs
-from serving.needs import CONCERNED, UNKNOWN, circumstances, merged, need, of_facts, of_risks, of_rows, of_values
+from serving.needs import (
+    CONCERNED,
+    OUTCOME_OF,
+    UNKNOWN,
+    USUAL,
+    circumstances,
+    merged,
+    need,
+    of_facts,
+    of_risks,
+    of_rows,
+    of_values,
+    stakes,
+    stakes_of_list,
+    stakes_of_risks,
+)
+from serving.recommend import OUTCOMES
 from serving.rules import rule_list
+from serving.scoring import Risk
 from training.indicators import INDICATORS
+from training.targets import TARGETS
 
 TODAY = school.TODAY
 
@@ -107,6 +125,37 @@ def test_a_risk_and_its_row_of_the_list_have_the_same_factors_but_for_lines_of_t
         assert merged(row, of_values(risk.values)) == of_risks([risk])
         compared += bool(row)
     assert compared > 10
+
+
+# -- what is at stake -------------------------------------------------------------------------------------------------
+
+
+def test_a_stake_is_a_chance_as_a_multiple_of_the_usual_and_the_mean_over_classes() -> None:
+    told = stakes([("dropout", 0.1), ("course_failure", 0.3), ("course_failure", 0.1), ("chronic_absence", None),
+                   ("learning_gap", 0.9)])  # fmt: skip
+    assert told == {"leaving": pytest.approx(3.0), "failing": pytest.approx(2.0)}
+    assert set(OUTCOME_OF.values()) == set(OUTCOMES) == set(USUAL)
+    assert set(OUTCOME_OF) <= set(TARGETS)
+
+
+def test_a_list_and_the_models_that_made_it_say_the_same_is_at_stake() -> None:
+    listed = stakes_of_list(pl.read_parquet(models.scored().out))
+    risks: dict[str, list[Risk]] = {}
+    for risk in models.scored().risks.values():
+        risks.setdefault(risk.student_id, []).append(risk)
+    of_models = {who: found for who, each in risks.items() if (found := stakes_of_risks(each))}
+    assert of_models
+    assert listed == of_models
+
+
+def test_the_rules_list_has_no_chances_and_so_no_stakes() -> None:
+    assert stakes_of_list(rule_list(school.records(), TODAY).frame) == {}
+
+
+def test_whoever_may_leave_has_the_factor_whatever_the_reasons() -> None:
+    row: dict[str, Any] = {"band": "check_in_suggested", "skill_id": None, "reasons": [], "target": "dropout"}
+    assert of_rows([row]) == {"persistence": 1.0}
+    assert of_rows([row | {"band": "no_concern"}]) == {}
 
 
 # -- circumstances ----------------------------------------------------------------------------------------------------

@@ -55,6 +55,21 @@ def test_everybody_in_a_draw_is_on_record_with_the_chance_they_had(db: Engine) -
     assert [one.action for one in trail.who_viewed(db, "lincoln", "bo")] == ["support_not_drawn"]
 
 
+def test_those_who_drew_for_other_places_in_a_round_are_kept_apart(db: Engine) -> None:
+    rows = [Drawn("ana", "tutor_hd", 0.5, True, "tutor_hd/0"), Drawn("bo", "tutor_hd", 0.5, False, "tutor_hd/1"),
+            Drawn("ana", "mentor_success", 1.0, True)]  # fmt: skip
+    assert not offers.recorded(db, "lincoln", "round", ["tutor_hd/1"])
+    offers.record(db, "lincoln", BEN, "round", 7, rows, NOW, released="round, note 12")
+    assert [one.draw for one in offers.in_draws(db, "lincoln", "tutor_hd")] == ["round/tutor_hd/0", "round/tutor_hd/1"]
+    assert offers.recorded(db, "lincoln", "round", ["tutor_hd/1"])
+    assert not offers.recorded(db, "roosevelt", "round", ["tutor_hd/1"])
+    with pytest.raises(Refused, match="on record already"):
+        offers.record(db, "lincoln", BEN, "round", 7, rows[1:2], NOW)
+    made = offers.made(db, "lincoln", NOW)
+    assert {who: {one.intervention_id for one in each} for who, each in made.items()} == {"ana": {"mentor_success", "tutor_hd"}}
+    assert trail.actions_of(db, BEN, ["allocation_released"]) == {"allocation_released"}
+
+
 def test_a_draw_is_recorded_once_and_only_as_it_can_have_been(db: Engine) -> None:
     drawn(db)
     with pytest.raises(Refused, match="on record already"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import date, timedelta
@@ -12,7 +13,8 @@ import pytest
 
 from serving import recommend
 from serving.catalogue import CONVERSATION, Catalogue, Measured, Withdrawn, shipped
-from serving.recommend import MOST_OPTIONS, PLAN_TEAM, Need, consider, match, possible, start_by
+from serving.catalogue import FACTORS as ALL_FACTORS
+from serving.recommend import LEADS_TO, MOST_OPTIONS, OUTCOMES, PLAN_TEAM, Need, consider, match, possible, start_by
 from serving.resources import Pair, Resource
 
 TODAY = date(2026, 11, 13)  # a Friday
@@ -90,8 +92,9 @@ def test_what_answers_no_factor_is_neither_offered_nor_explained_away() -> None:
 
 def test_options_are_ordered_by_match_effect_evidence_and_what_fits_of_the_dose() -> None:
     scores = {one.intervention_id: one.score for one in possible(need({"attendance_chronic": 0.5}), shipped(), TODAY)}
-    assert scores["att_text"] == pytest.approx(0.5 * 0.10 * 0.7 * 1.0)
-    assert scores["att_home"] == pytest.approx(0.5 * 0.10 * 0.5 * 0.8)
+    of_two_outcomes = 0.5 * (1 + 1) / 3  # absence and leaving, as much as usual at stake of each
+    assert scores["att_text"] == pytest.approx(of_two_outcomes * (1 - (1 - 0.27) ** 0.7) * 1.0)
+    assert scores["att_home"] == pytest.approx(of_two_outcomes * (1 - math.exp(-1.65 * 0.10 * 0.5)) * 0.8)
     soon = need({"attendance_chronic": 0.5}, ends_on=TODAY + timedelta(weeks=13))
     halved = {one.intervention_id: one.score for one in possible(soon, shipped(), TODAY)}
     assert halved["att_home"] == pytest.approx(scores["att_home"] / 2)
@@ -100,10 +103,9 @@ def test_options_are_ordered_by_match_effect_evidence_and_what_fits_of_the_dose(
 
 def test_a_second_option_for_the_same_thing_counts_half_so_that_another_thing_gets_one() -> None:
     both = need({"attendance_chronic": 1.0, "behaviour": 0.9}, grade_level=7)
-    assert ids(both) == [CONVERSATION, "mentor_youth", "att_text"]
-    one = need({"learning_gap": 1.0, "attendance_chronic": 0.3})
-    # Practice for the gap scores .02 and texts .021: with the gap answered by tutoring already, practice counts half.
-    assert ids(one) == [CONVERSATION, "tutor_hd", "att_text"]
+    scores = {one.intervention_id: one.score for one in possible(both, shipped(), TODAY)}
+    assert scores["att_text"] > scores["check_connect"] > scores["mentor_youth"] > scores["check_connect"] / 2
+    assert ids(both) == [CONVERSATION, "att_text", "mentor_youth"]
 
 
 def test_help_that_is_not_given_beside_other_help_is_not_offered_beside_it() -> None:
@@ -119,6 +121,50 @@ def test_the_hardest_case_is_offered_as_much_as_any_other() -> None:
     best = {one.intervention_id: one.score for one in possible(hard, shipped(), TODAY)}
     for one in possible(easy, shipped(), TODAY):
         assert best[one.intervention_id] >= one.score
+
+
+# -- what is at stake -------------------------------------------------------------------------------------------------
+
+
+def scored(one: Need, catalogue: Catalogue | None = None) -> dict[str, float]:
+    return {option.intervention_id: option.score for option in possible(one, catalogue or shipped(), TODAY)}
+
+
+def test_of_twice_as_much_at_stake_help_for_one_student_averts_twice_as_much_and_help_for_everybody_less() -> None:
+    usual, much = ({"absence": times, "failing": times, "leaving": times} for times in (1.0, 3.0))
+    few, many = (scored(need({"attendance_chronic": 1.0}, stakes=stakes)) for stakes in (usual, much))
+    assert few == scored(need({"attendance_chronic": 1.0}))  # what nobody has told is as usual
+    assert many["att_home"] == pytest.approx(3 * few["att_home"])
+    assert many["att_text"] == pytest.approx((1 + 0.25 * 2) * few["att_text"])
+
+
+def test_an_outcome_that_two_factors_lead_to_is_at_stake_once() -> None:
+    one = scored(need({"attendance_chronic": 1.0}))["att_text"]
+    both = scored(need({"attendance_chronic": 1.0, "attendance_mild": 1.0}))["att_text"]
+    assert both == one
+    assert scored(need({"attendance_chronic": 1.0, "coursework": 1.0}))["att_text"] == pytest.approx(3 / 2 * one)
+
+
+def test_somebody_who_may_leave_is_not_told_so_and_gets_what_helps_with_staying() -> None:
+    found = consider(need({"persistence": 1.0, "coursework": 0.5}), shipped(), TODAY)
+    assert {"check_connect", "mentor_youth"} <= {one.intervention_id for one in found.possible}
+    assert not [one for one in (*found.options, *found.possible) if "persistence" in one.for_]
+    assert next(one for one in found.possible if one.intervention_id == "mentor_youth").for_ == ("any",)
+
+
+def test_every_factor_leads_to_an_outcome_but_for_what_is_owed_and_whatever_it_is() -> None:
+    assert set(LEADS_TO) == set(ALL_FACTORS) - {"access", "any"}
+    assert {outcome for leads in LEADS_TO.values() for outcome in leads} == set(OUTCOMES)
+
+
+@pytest.mark.parametrize(("size", "wide", "given"), [(-0.3, 0.05, False), (-0.05, 0.3, True), (0.0, 0.1, True)])
+def test_help_is_given_up_where_it_is_far_likelier_to_harm_and_not_for_looking_useless(
+    size: float, wide: float, given: bool
+) -> None:
+    own = Measured(size, size - 1.96 * wide, size + 1.96 * wide, 200, TODAY, "lottery")
+    catalogue = shipped().with_measured({"att_home": own})
+    assert ("att_home" in scored(need({"attendance_chronic": 1.0}), catalogue)) is given
+    assert (why(need({"attendance_chronic": 1.0}), "att_home", catalogue) == "effect") is not given
 
 
 # -- why not ----------------------------------------------------------------------------------------------------------
@@ -242,7 +288,7 @@ def test_with_nothing_wrong_only_the_talk_is_left() -> None:
 
 
 def test_nothing_that_is_said_calls_anybody_a_risk_or_flags_them() -> None:
-    factors = dict.fromkeys(recommend.FACTORS, 1.0)
+    factors = dict.fromkeys(ALL_FACTORS, 1.0)
     for one in (need(factors), need(factors, plan_team=True, contact_restricted=True, grade_level=None)):
         found = consider(one, shipped(), TODAY)
         said = [text for option in (*found.possible, *found.options, *found.owed)

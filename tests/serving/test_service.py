@@ -47,7 +47,7 @@ class Server:
 
     def client(self, key: str | None = None) -> httpx.Client:
         key = self.keys["teacher"] if key is None else key
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=20)
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
     def workers(self) -> list[int]:
         listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, check=False)
@@ -86,7 +86,7 @@ def stop(server: Server) -> None:
     if server.process.poll() is None:
         server.process.send_signal(signal.SIGTERM)
         try:
-            server.process.wait(timeout=15)
+            server.process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             os.killpg(server.process.pid, signal.SIGKILL)
             server.process.wait()
@@ -151,9 +151,10 @@ def test_the_desk_learns_tenant_and_audience_from_the_key_and_from_nothing_else(
     claims = {"X-Tenant": "roosevelt", "X-Audience": "scientist", "tenant": "roosevelt", "audience": "scientist"}
     with server.client(server.keys[audience]) as client:
         scored = client.post("/score?tenant=roosevelt&audience=scientist", json=body() | claims, headers=claims).json()
-        stored = client.post("/students/score", json={"student_ids": ["S-1", "S-2"], **claims}, headers=claims).json()
+        sent = {"student_ids": ["S-1", "S-2"], "language": "es", **claims}
+        stored = client.post("/students/score", json=sent, headers=claims).json()
     assert (scored["tenant"], scored["audience"]) == ("lincoln", audience)
-    assert stored == {"tenant": "lincoln", "audience": audience, "student_ids": ["S-1", "S-2"]}
+    assert stored == {"tenant": "lincoln", "audience": audience, "student_ids": ["S-1", "S-2"], "language": "es"}
 
 
 def test_requests_of_two_schools_at_once_are_not_mixed_up(server: Server) -> None:
@@ -561,7 +562,8 @@ def test_two_workers_start_without_a_model_count_together_and_finish_their_work_
         assert len(server.workers()) == 2
 
         def ask(_: int) -> int:
-            return httpx.post(f"{server.url}/score", json=body(), headers={"Authorization": f"Bearer {key}"}).status_code
+            who = {"Authorization": f"Bearer {key}"}
+            return httpx.post(f"{server.url}/score", json=body(), headers=who, timeout=60).status_code
 
         with ThreadPoolExecutor(4) as pool:
             assert set(pool.map(ask, range(40))) == {200}
@@ -572,7 +574,7 @@ def test_two_workers_start_without_a_model_count_together_and_finish_their_work_
                 time.sleep(0.4)
                 server.process.send_signal(signal.SIGTERM)
                 assert last.result().status_code == 200
-        assert server.process.wait(timeout=10) == 0
+        assert server.process.wait(timeout=60) == 0
         with pytest.raises(httpx.TransportError):
             httpx.get(f"{server.url}/livez")
     finally:

@@ -209,8 +209,8 @@ def test_reasons_are_three_at_most_each_of_another_concept_and_each_chart_is_dra
     assert found.quiet == ("Reading",)
     assert [one.area for one in found.says] == ["leaving", "course", "attendance", "skills"]
     assert [one.area for one in page(room, RUTH).says] == ["course", "attendance", "skills"]
-    assert found.first is not None
-    assert found.first.text.startswith("Ask Ana")
+    assert found.help is not None
+    assert next(one.what for one in found.help.options if one.intervention_id == "conversation").startswith("Ask Ana")
 
 
 @pytest.mark.full
@@ -251,7 +251,9 @@ def test_where_nothing_is_scored_the_page_says_why_and_shows_the_facts(room: Roo
     assert page(room, IDA).no_score is None
     switches.stop(db, "default", None, "lincoln", "a review", NOW)
     stopped = page(room, IDA)
-    assert (stopped.no_score, stopped.says, stopped.reasons, stopped.numbers, stopped.first) == ("stopped", (), (), (), None)
+    assert (stopped.no_score, stopped.says, stopped.reasons, stopped.numbers) == ("stopped", (), (), ())
+    assert stopped.help is not None
+    assert stopped.help.options == ()
     assert stopped.calendar is not None
     assert stopped.others == ("attendance", "coursework", "marks")
     switches.start(db, "default", None, "lincoln", NOW)
@@ -505,6 +507,34 @@ def test_what_was_typed_into_a_refused_form_stands_in_it_again(room: Room) -> No
 
 def test_every_form_says_where_each_of_its_fields_stands_again() -> None:
     assert set(student.TYPED) == set(student.FORMS)
+
+
+# -- in the reader's language -------------------------------------------------------------------------------------------
+
+
+def retold(one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with what is needed to say it in any language."""
+    fact = ["fact.says", {"fact": ["feature.missing.says", {"value": 3.0}]}]
+    says = ["per_100.says", {"earlier": ["per_100.years", {}], "happened": 31, "others": 69,
+                             "had_it": [f"outcome.{one['target']}.happened", {}],
+                             "did_not": [f"outcome.{one['target']}.did_not", {}]}]  # fmt: skip
+    told = {"reasons": [[fact]], "strengths": [], "unknowns": [["concept.engagement.unknown", {}]], "per_100": says}
+    return {**one, "told": json.dumps(told)}
+
+
+@pytest.mark.full
+def test_a_spanish_page_says_every_fact_in_spanish_and_one_of_an_older_list_says_that_it_is_english(
+    db: Engine, tmp_path: Path
+) -> None:
+    in_spanish = Pages(WORDS["es"])
+    for rows, marked in ((tuple(map(retold, ROWS)), False), (ROWS, True), ((*map(retold, ROWS[1:]), ROWS[0]), True)):
+        found = student.page(room_of(db, tmp_path, rows), replace(asked(IDA), words=WORDS["es"]))
+        html = in_spanish.render(found)
+        assert ('lang="en"' in html) is marked
+        assert ("Ana tiene 3 trabajos vencidos sin entregar." in html) is not marked
+        assert ("De 100 estudiantes con un patrón parecido en años anteriores, unos 31 se fueron" in html) is not marked
+        assert ("La actividad en línea no está en los registros, así que no se cuenta." in html) is not marked
+        assert "The student" not in html
 
 
 # -- how large and how quick --------------------------------------------------------------------------------------------

@@ -201,7 +201,7 @@ def test_it_describes_the_score_and_promises_nothing() -> None:
     found = told(missing("ben", FEW_THEN_MANY))
     assert found.text.startswith("Had the student missed no more school since then than in the first 20 school days (5%")
     assert "5 of 100 who missed a tenth of the days" in found.text
-    assert found.words.endswith("the score would be lower. " + whatif._SAYS)
+    assert found.words.endswith("the score would be lower. " + whatif.SENTENCES["what_if.says"])
     assert "no promise" in found.text
     assert not any(sign.isdigit() for sign in found.words.split("the score")[1])
     for text in (found.text, found.words):

@@ -13,7 +13,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 
-from serving.pages.contexts import caseload, family, figures, frame, lesson, meeting, office, plan, practice, sign_in, student
+from serving.pages.contexts import (
+    caseload,
+    family,
+    figures,
+    frame,
+    helping,
+    lesson,
+    meeting,
+    office,
+    plan,
+    practice,
+    sign_in,
+    student,
+)
 from serving.pages.contexts.caseload import Caseload
 from serving.pages.contexts.family import Corrections, Family, Requests
 from serving.pages.contexts.figures import Figures, Schools
@@ -26,7 +39,9 @@ from serving.pages.contexts.practice import Practice
 from serving.pages.contexts.sign_in import Recovery, SecondFactor, SetUp, SignIn
 from serving.pages.contexts.student import Student
 
-_MODULES: tuple[ModuleType, ...] = (frame, sign_in, caseload, lesson, student, practice, office, figures, meeting, family, plan)
+_MODULES: tuple[ModuleType, ...] = (
+    frame, sign_in, caseload, lesson, helping, student, practice, office, figures, meeting, family, plan,
+)  # fmt: skip
 
 #: Names that the catalogue has a phrase for, by the first part of its key: ``band.keep_an_eye``.
 NAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(

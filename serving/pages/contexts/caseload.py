@@ -99,7 +99,7 @@ class Row:
     pronouns: Annotated[str, "Their pronouns, where they said them."]
     year: Annotated[str, "Their year of school, as the school writes it."]
     school: Annotated[str, "Their school's name; empty where all of the list are at one."]
-    band: Annotated[Band | None, "What the records come to; None where scores are switched off."]
+    band: Annotated[Band | None, "What the records come to; None where scores are switched off, or somebody objected to them."]
     origin: Annotated[Origin | None, "Who put the student on the list where no model did: a published rule, or a colleague."]
     reason: Annotated[str, "The weightiest reason as a sentence with its comparison; empty where there is none to give."]
     changed: Annotated[str, "What changed since the list before, in the page's language; empty where nothing did."]
@@ -108,6 +108,7 @@ class Row:
     with_whom: Annotated[str, "Who has taken it on; empty where nobody has."]
     waits: Annotated[int, "For how many school days nobody has looked; 0 once somebody has."]
     fresh: Annotated[bool, "It came on the list after the reader's last visit."]
+    objected: Annotated[bool, "The student or the family objected to being scored: nothing was computed."]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

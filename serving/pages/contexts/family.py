@@ -178,6 +178,7 @@ class Requests:
     rows: Annotated[tuple[Choice, ...], "The days, courses or pieces of work to choose from."]
     kind: Annotated[Kind, "How the value is written."]
     values: Annotated[tuple[Choice, ...], "The values to choose from, where they are to be chosen."]
+    because: Annotated[str, "The reader's disagreement that a correction goes with; empty where there is none."]
     typed_row: Annotated[str, "What was chosen in a form that was refused."]
     typed_value: Annotated[str, "The value that was typed in it."]
     typed_why: Annotated[str, "The reason that was typed in it."]

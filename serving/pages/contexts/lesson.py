@@ -8,8 +8,12 @@ from datetime import date
 from types import MappingProxyType
 from typing import Annotated, Literal, get_args
 
-from serving.pages.contexts.caseload import Band
+from serving.pages.contexts.caseload import Band, Part
 from serving.pages.contexts.frame import Choice, Frame
+from serving.pages.contexts.helping import Learn
+
+#: So many classes stand on a page: a counselor's students are in a thousand.
+MOST_CLASSES = 100
 
 #: What groups are called: trees, and never what somebody can do. ``serving.cases.lessons.NAMES`` are the same.
 Tree = Literal[
@@ -61,11 +65,19 @@ class ClassLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classes:
-    """The classes that somebody may look at, by name. Nothing sets one beside another."""
+    """The classes that somebody may look at, by name. Nothing sets one beside another.
+
+    ``classes`` are :data:`MOST_CLASSES` at most.
+    """
 
     frame: Annotated[Frame, "What stands around the page."]
     today: Annotated[date, "The day the page is read."]
-    classes: Annotated[tuple[ClassLine, ...], "The classes, by school and name."]
+    q: Annotated[str, "What was searched for in the names; empty for all."]
+    classes: Annotated[tuple[ClassLine, ...], "The classes, by school and name; of many, the part that is shown."]
+    part: Annotated[Part | None, "Which part of the classes is shown; None where all are."]
+
+    def __post_init__(self) -> None:
+        assert len(self.classes) <= MOST_CLASSES, "many classes are shown in parts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +106,7 @@ class Block:
     skill_id: Annotated[str, "The school's key of the skill."]
     skill: Annotated[str, "The skill in the school's words."]
     members: Annotated[tuple[Member, ...], "Its students, by name."]
+    learn: Annotated[tuple[Learn, ...], "What they learn it from together, where the library has something of it."]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ class Item:
     pronouns: Annotated[str, "Their pronouns, where they said them."]
     band: Annotated[Band | None, "What the records come to; None where scores are switched off or say nothing."]
     raised: Annotated[bool, "A colleague brought the student up."]
+    objected: Annotated[bool, "The student or the family objected to being scored: nothing was computed."]
     reason: Annotated[str, "The weightiest reason as a sentence; empty where there is none to give."]
     supports: Annotated[tuple[str, ...], "The names of the supports that are running."]
     case: Annotated[Case, "How far somebody has come with it."]

@@ -36,6 +36,18 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Suggested:
+    """Help that fits what is known of the student, and could be offered."""
+
+    intervention_id: Annotated[str, "Its key in the catalogue."]
+    name: Annotated[str, "What it is called."]
+    what: Annotated[str, "What happens, as a sentence."]
+    who: Annotated[str, "Who does it."]
+    how_much: Annotated[str, "How much of it."]
+    evidence: Annotated[str, "What is known of it, as sentences."]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LearningPlan:
     """A plan, for the student, the adult beside them, or somebody who may read it."""
 
@@ -52,6 +64,8 @@ class LearningPlan:
     goal_how: Annotated[How | None, "How the student wrote it."]
     goal_on: Annotated[date | None, "The day it was written."]
     offers: Annotated[tuple[Offer, ...], "What is offered, in the order in which it was."]
+    suggested: Annotated[tuple[Suggested, ...], "Help that could be offered, for whoever offers."]
+    help_language: Annotated[str, "The code of the language that its sentences are in."]
     agreed_how: Annotated[How | None, "How the student agreed; None where they have not."]
     agreed_on: Annotated[date | None, "The day they agreed."]
     review_on: Annotated[date | None, "The day on which both look at it again."]

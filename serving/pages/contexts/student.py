@@ -8,11 +8,12 @@ from datetime import date
 from types import MappingProxyType
 from typing import Annotated, Literal, get_args
 
-from serving.cases import casebook, plans
+from serving.cases import casebook, families, plans
 from serving.cases.access import OfStudent
 from serving.pages.charts import CalendarChart, DayState, MarksChart, Weekday, WorkChart
 from serving.pages.contexts.caseload import Band, Case, Concern, Task
 from serving.pages.contexts.frame import Choice, Frame
+from serving.pages.contexts.helping import Help, Learn
 
 #: So many skills are shown of each part of the map; of more, how many there are.
 MOST_SKILLS = 12
@@ -42,7 +43,8 @@ Cause = Literal["did", "late", "model"]
 Pull = Literal["more", "less", "same", "nothing", "unknown"]
 Next = Literal["talk", "contact", "check_support", "look_again", "look"]
 Form = Literal["note", "contact", "disagree", "step", "raise", "claim", "assign", "ask", "answer", "snooze", "resume",
-               "monitor", "close", "reopen", "start_support", "end_support", "revise", "review_support"]  # fmt: skip
+               "monitor", "close", "reopen", "start_support", "end_support", "revise", "review_support", "accept_help",
+               "plan_help", "decline_help", "answer_offer", "give_minutes", "tell"]  # fmt: skip
 Happened = Literal["open", "raise", "claim", "assign", "ask", "answer", "snooze", "resume", "start_support", "end_support",
                    "end_last_support", "monitor", "close", "reopen", "look", "review_support"]  # fmt: skip
 
@@ -339,6 +341,8 @@ class Objected:
     text: Annotated[str, "What they wrote; else empty."]
     by: Annotated[str, "Who said so."]
     on: Annotated[date, "The day of it."]
+    correction: Annotated[families.State | None, "Where the correction stands that was asked for with it, if one was."]
+    ask: Annotated[str, "By which the reader, who said so, asks for one; empty where it is not theirs, or was asked for."]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,11 +391,12 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class First:
-    """The one step that is suggested: to ask."""
+class WhatIf:
+    """What a score would be were attendance another: it describes the score, and promises nothing."""
 
-    text: Annotated[str, "What is suggested, as a sentence."]
-    evidence: Annotated[str, "What stands behind it, as a sentence."]
+    area: Annotated[Area, "Which area."]
+    course: Annotated[str, "The course's name, where it is about one; else empty."]
+    text: Annotated[str, "What the score would be, in sentences."]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -454,7 +459,11 @@ class Student:
     since: Annotated[Since | None, "What happened between the last two lists, where there are two."]
     changes: Annotated[tuple[Change, ...], "Why it moved, area by area."]
     ask_why: Annotated[bool, "Why it moved takes a moment to work out, and is shown when somebody asks."]
-    first: Annotated[First | None, "What is suggested, where anything is."]
+    help: Annotated[Help | None, "What could help, where anything may be said of it."]
+    learn: Annotated[tuple[Learn, ...], "What to learn the skill from that is next, where there is one."]
+    what_ifs: Annotated[tuple[WhatIf, ...], "What scores would be had attendance stayed as in September, for counselors."]
+    ask_what_if: Annotated[bool, "That takes a moment to work out, and is shown when somebody asks."]
+    asked_what_if: Annotated[bool, "Somebody asked for it."]
     prediction_id: Annotated[str, "Names the newest list's row that a disagreement is about; empty where there is none."]
     case_work: Annotated[Work | None, "What adults do, where the reader may work with it."]
     viewers: Annotated[tuple[Viewer, ...], "Who can see this student."]
