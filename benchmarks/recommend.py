@@ -606,7 +606,7 @@ def _estimates(name: str, each: Sequence[Mapping[str, Sequence[Mapping[str, Any]
         seen = [one for district_ in each for one in district_[way]]
         shown = [one for one in seen if one["shown"] == "shown"]
         held = [one["low"] <= one["true"] <= one["high"] for one in shown]
-        claims = [any(one["claimed"] for one in district_[way]) for district_ in each]
+        claims = [any(one["claimed"] for one in district_[way]) for district_ in each if district_[way]]
         low, high = interval(np.array(claims, float))
         found[way] = {"estimates": len(seen), "shown": len(shown), "hold": float(np.mean(held)) if held else None,
                       "none_claimed": 1 - float(np.mean(claims)), "none_claimed_interval": [1 - high, 1 - low],
@@ -616,7 +616,7 @@ def _estimates(name: str, each: Sequence[Mapping[str, Sequence[Mapping[str, Any]
         share = f"{np.mean(held):.1%}" if held else "none"
         print(
             f"{name}, {way}: {len(shown):,} of {len(seen):,} may be shown, of which {share} hold the truth; "
-            f"none claimed in {1 - np.mean(claims):.0%} of {len(each)} districts ({1 - high:.0%} to {1 - low:.0%})"
+            f"none claimed in {1 - np.mean(claims):.0%} of {len(claims)} districts ({1 - high:.0%} to {1 - low:.0%})"
         )
     return found
 
