@@ -562,9 +562,9 @@ def suspended_points() -> pl.Expr:
 
 
 @derived(concept="behaviour", unit="school days", range=(0, 400), higher="concern", grains=("enrolment",),
-         name="school days missed because of suspension this year",
-         says="has missed {value:.3g} of {school_days:n school day} this year because of suspension", says_other="{value:.3g}",
-         relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
+         name="school days kept out of school by suspension this year",
+         says="was kept out of school by suspension on {value:.3g} of {school_days:n school day} this year",
+         says_other="{value:.3g}", relative_to="section", relative_input=False, monotone=True, into=FEATURES)  # fmt: skip
 def suspended_days() -> pl.Expr:
     """School days on which the school kept the student away: its own practice, and so its own to change."""
     return pl.when(pl.col("school_days") > 0).then(pl.col("suspended_points") * OF_ONE)

@@ -24,6 +24,7 @@ from template_types import Reading, helps, parts_of
 from tinyhtml5.parser import HTMLParser as Html5
 
 from features.catalog import CONCEPTS
+from serving.learned import OUTCOMES
 from serving.pages.contexts import NAMED, PAGES, Context
 from serving.pages.contexts.caseload import MOST_NAMES, MOST_ROWS
 from serving.pages.contexts.frame import Frame
@@ -170,7 +171,8 @@ def test_every_phrase_is_said_by_some_page_or_by_what_answers_a_request() -> Non
     texts, codes = written("review"), written("")
     by_answers = {key for key in known if key in texts}
     by_answers |= {f"said.{one}" for one in texts} | {f"problem.{one}" for one in codes}
-    # What help is called hangs on which help a school gives.
+    # In what an effect is told hangs on what the help is for, and what help is called on which a school gives.
+    by_answers |= {f"effect_unit.{one}" for one in OUTCOMES}
     by_answers |= {key for key in known if key.startswith("intervention.")}
     assert on_pages <= known
     assert known - on_pages - by_answers == set()
