@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from features.phrases import ENGLISH, Language, Sentence
 from serving import offers, whatif, wording
-from serving.listed import Listed
+from serving.listed import Before, Changed, Listed
 from serving.needs import CONCERNED
 from serving.scoring import WITHHELD, Risk
+from training.trained import CHECK_IN
 
 if TYPE_CHECKING:
     from serving.flat import Outlook
@@ -48,11 +49,16 @@ NOBODYS_NAME = "The student"
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """Whom an answer is about: the school's key, the name to use in sentences, and on which lists they were before."""
+    """Whom an answer is about: the school's key, the name to use in sentences, and what an earlier answer said of them."""
 
     student_id: str
     name: str = ""
-    listed: tuple[Listed, ...] = ()
+    before: tuple[Before, ...] = ()
+
+    @property
+    def listed(self) -> tuple[Listed, ...]:
+        """On which lists they were before."""
+        return tuple(one.unit for one in self.before if one.band == CHECK_IN)
 
     @property
     def called(self) -> str:
@@ -91,6 +97,7 @@ def answer(
     student: Student, as_of: date, risks: Sequence[Risk], skills: Mapping[str, str], audience: str, secret: bytes,
     skills_asked: bool = False, around: offers.Around | None = None,
     what_ifs: Mapping[whatif.Key, whatif.WhatIf] = MappingProxyType({}), language: Language = ENGLISH,
+    changes: Mapping[whatif.Key, Changed] = MappingProxyType({}),
 ) -> dict[str, Any]:  # fmt: skip
     """Return one student's score for an audience.
 
@@ -105,6 +112,7 @@ def answer(
         around: the help that there is, and the student's circumstances; without it the only help is the talk.
         what_ifs: what scores would be were something another, for those who see numbers; said in their language.
         language: what everything is said in.
+        changes: what each unit came to before; said in their language.
 
     """
     scientist = audience == "scientist"
@@ -118,7 +126,9 @@ def answer(
         "student_id": pseudonym(student.student_id, secret) if scientist else student.student_id,
         "as_of": as_of.isoformat(),
         "decision_support_only": True,
-        "risks": [_risk(risk, told, secret) | _what_if(risk, audience, what_ifs) for risk in plain],
+        "risks": [
+            _risk(risk, told, secret) | _changed(risk, audience, changes) | _what_if(risk, audience, what_ifs) for risk in plain
+        ],
         "gaps": [_gap(risk, told, skills, around) for risk in gaps],
         "recommendations": _recommendations(student, risks, told, as_of, around),
         "model": versions,
@@ -163,6 +173,17 @@ def _risk(risk: Risk, told: _Told, secret: bytes) -> dict[str, Any]:
 
 def _status_reason(risk: Risk, language: Language) -> str:
     return risk.status_reason if risk.status_told is None else language.say(risk.status_told)
+
+
+def _changed(risk: Risk, audience: str, changes: Mapping[whatif.Key, Changed]) -> dict[str, Any]:
+    """Return what it came to before; a band in place of the number where there is none, or none for this audience."""
+    told = changes.get(whatif.key(risk)) if risk.status == "scored" else None
+    if told is None:
+        return {"changed_since": None}
+    day = None if told.as_of is None else told.as_of.isoformat()
+    number = told.probability if audience in WITH_NUMBERS else None
+    was: dict[str, Any] = {"band": told.band} if number is None else {"probability": number}
+    return {"changed_since": {"as_of": day} | was | {"text": told.text}}
 
 
 def _what_if(risk: Risk, audience: str, what_ifs: Mapping[whatif.Key, whatif.WhatIf]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from features.pipeline import FeatureTable
 from features.problems import NotFound, Problem, Refused
 from features.standard import STANDARD
 from features.tables import Grain
-from serving import flat, offers, requests, whatif
+from serving import changed, flat, offers, requests, whatif
 from serving.answers import WITH_NUMBERS, Student, answer, version_in
 from serving.assessed import Assessment
 from serving.batch import definitions_of
@@ -34,9 +34,9 @@ from serving.cases.families import Correction, Restriction
 from serving.contract import FIRST_LANGUAGE, SCORE_EXAMPLE, NoModel, ServeSettings
 from serving.erasure import erased_members, with_erased
 from serving.failures import Outlived
-from serving.listed import held
-from serving.pages.words import open_words
-from serving.previous import by_student, listed_before
+from serving.listed import Changed, held
+from serving.pages.words import Words, open_words
+from serving.previous import by_student, on_list, rows_before
 from serving.rescoring import rescore, take_into_records
 from serving.scoring import WITHHELD, Risk, Scoring, feature_tables, score
 from serving.store import Latest, Store
@@ -104,7 +104,7 @@ class Desk:
         self._database_url, self._assessment = database_url, assessment
         self._opened: Database | None = None
         self._shelves: dict[str, Shelf] = {}
-        self._languages: Mapping[str, Language] | None = None
+        self._words: Mapping[str, Words] | None = None
         self._earlier: dict[tuple[str, str, str], TrainedModel | None] = {}
         self._lock = threading.Lock()
         self._watching = False
@@ -144,6 +144,9 @@ class Desk:
         found: dict[str, tuple[Student, list[Risk]]] = {}
         around: dict[str, offers.Around] = {}
         what_ifs: dict[whatif.Key, whatif.WhatIf] = {}
+        changes: dict[whatif.Key, Changed] = {}
+        brought = any(student.before for students, _ in asked.groups for student in students)
+        words = self._spoken(body.get("language", FIRST_LANGUAGE)) if brought else None
         for students, records in asked.groups:
             found |= {student.student_id: (student, []) for student in students}
             mine = offers.Around.of(shelf.help, records, [one.student_id for one in students], asked.as_of, shelf.asks_skills,
@@ -166,10 +169,14 @@ class Desk:
                     found[risk.student_id][1].append(risk)
                 if audience in WITH_NUMBERS:
                     what_ifs |= whatif.where_it_matters(scored, table, self._scoring, language)
+                for risk in scored if words else ():
+                    since = changed.since_sent(risk, found[risk.student_id][0].before, words) if words else None
+                    if since is not None:
+                        changes[whatif.key(risk)] = since
             lap("score and explain")
         answers = [
             answer(student, asked.as_of, risks, asked.skills, audience, shelf.secret, shelf.asks_skills, around[who], what_ifs,
-                   language)
+                   language, changes)
             for who, (student, risks) in found.items()
         ]  # fmt: skip
         lap("words")
@@ -189,8 +196,10 @@ class Desk:
             self._assessment.refuse(shelf.latest.exempt, shelf.latest.as_of)
         store = Store.of(self._home, tenant)
         found: dict[str, list[Risk]] = {student: [] for student in student_ids}
-        before = by_student(listed_before(store, shelf.latest.as_of, student_ids))
+        on_before = rows_before(store, shelf.latest.as_of, student_ids).collect()
+        before, was = by_student(on_list(on_before)), changed.scored_before(on_before)
         what_ifs: dict[whatif.Key, whatif.WhatIf] = {}
+        changes: dict[whatif.Key, Changed] = {}
         for model in shelf.models:
             name = model.target.name
             if name not in shelf.latest.snapshots:
@@ -212,6 +221,10 @@ class Desk:
                 found[risk.student_id].append(risk)
             if audience in WITH_NUMBERS:
                 what_ifs |= whatif.where_it_matters(scored, table, self._scoring, said_in)
+            if was:
+                changes |= changed.since_list(
+                    scored, rows, was, lambda target, version: self.model(target, version, tenant), self._spoken(language)
+                )  # fmt: skip
         self._silent(store, shelf, found)
         unknown = [student for student, risks in found.items() if not risks]
         if unknown:
@@ -228,7 +241,7 @@ class Desk:
         around = self._around(store, shelf, student_ids, shelf.latest.as_of)
         answers = [
             answer(Student(who), max(risk.as_of for risk in risks), risks, skills, audience, shelf.secret, shelf.asks_skills,
-                   around, what_ifs, said_in)
+                   around, what_ifs, said_in, changes)
             for who, risks in found.items()
         ]  # fmt: skip
         return {"as_of": shelf.latest.as_of.isoformat(), "scores": answers}
@@ -237,11 +250,15 @@ class Desk:
         """Return the language that is asked for; raise :class:`Refused` where nothing is said in it."""
         if asked == FIRST_LANGUAGE:
             return ENGLISH
-        if self._languages is None:
-            self._languages = {code: words.facts for code, words in open_words(self._home / "words").items()}
-        found = self._languages.get(asked) if isinstance(asked, str) else None
+        return self._spoken(asked).facts
+
+    def _spoken(self, asked: object) -> Words:
+        """Return the words of the pages in a language, in which an answer says what changed; raise as above."""
+        if self._words is None:
+            self._words = open_words(self._home / "words")
+        found = self._words.get(asked) if isinstance(asked, str) else None
         if found is None:
-            hint = f"The languages are: {', '.join(self._languages)}."
+            hint = f"The languages are: {', '.join(self._words)}."
             raise Refused([Problem("unknown_language", "language", "nothing is said in it here", hint)])
         return found
 

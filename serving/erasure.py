@@ -26,6 +26,7 @@ from features import quarantine
 from features.problems import NotFound, Problem, Refused
 from features.records import SchoolRecords, digest_of
 from features.tables import TABLES
+from serving import photos
 from serving.cases import erased
 from serving.cases.database import Database
 from serving.cases.people import Account
@@ -153,7 +154,7 @@ def _erase_files(home: Path, store: Store, records: SchoolRecords | None, traces
         if not path.is_relative_to(home / "data") and _LISTED in pl.read_parquet_schema(path):
             rows += _without(path, _is_of(path, traces))
     rows += _erase_set_aside(folder / "quarantine", traces)
-    _erase_pictures(folder, traces)
+    _erase_pictures(store, traces)
     if records is not None:
         rows += _erase_records(store, records, traces)
     _name_anew(store)
@@ -170,12 +171,17 @@ def _erase_records(store: Store, records: SchoolRecords, traces: Traces) -> int:
     return rows
 
 
-def _erase_pictures(folder: Path, traces: Traces) -> None:
-    for root in (folder / "photos", folder):
-        for name in traces.photos:
+def _erase_pictures(store: Store, traces: Traces) -> None:
+    """Remove the pictures of a student, by every name that a row gave them, and what a taking in left that was killed."""
+    for name in traces.photos:
+        found = [photos.place(store, name)]  # a row may write a name in another way than the folder does
+        for root in (store.folder / photos.FOLDER, store.folder):
             picture = (root / name).resolve()
-            if picture.is_relative_to(root.resolve()) and picture.is_file():
-                picture.unlink()
+            found += [picture] if picture.is_relative_to(root.resolve()) else []
+        for one in found:
+            for path in () if one is None else (one, one.with_name(f".{one.name}.building")):
+                if path.is_file():
+                    path.unlink()
 
 
 def _parquet(folder: Path) -> Iterator[Path]:

@@ -248,6 +248,7 @@ def _one(outlook: Outlook, called: str, audience: str) -> dict[str, Any]:
         "status": outlook.status,
         "band": outlook.band,
         "headline": wording.headline(outlook.band, outlook.status),
+        "changed_since": None,  # no list of these is kept
     }
     if outlook.status != "scored":
         nothing: dict[str, Any] = {"reasons": [], "strengths": [], "unknowns": unknowns(outlook)}

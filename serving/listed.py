@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from serving.scoring import Risk
 from training.trained import CHECK_IN
@@ -32,6 +33,29 @@ class Listed:
             return False
         told = ((self.enrolment_id, risk.enrolment_id), (self.section_id, risk.section_id), (self.skill_id, risk.skill_id))
         return all(mine is None or mine == theirs for mine, theirs in told)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What an earlier answer said of a unit: its band, and where they are told the day and the probability."""
+
+    unit: Listed
+    band: str
+    as_of: date | None = None
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a unit came to before, and how that differs from now in words.
+
+    ``as_of`` and ``probability`` are None where a request brought none.
+    """
+
+    as_of: date | None
+    band: str
+    probability: float | None
+    text: str
 
 
 def held(risk: Risk, listed: Sequence[Listed]) -> Risk:

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from serving.listed import Listed
+from serving.lists import COLUMNS
 from serving.store import Store
 from training.trained import CHECK_IN, TrainedModel
 
@@ -26,15 +27,24 @@ def newest_before(store: Store, as_of: date) -> Path | None:
     return max(earlier)[-1] if earlier else None
 
 
-def listed_before(store: Store, as_of: date, students: Sequence[str] | None = None) -> pl.DataFrame:
-    """Return ``target`` and the unit's keys of those who were on the newest list of an earlier day, of some or all."""
+def rows_before(store: Store, as_of: date, students: Sequence[str] | None = None) -> pl.LazyFrame:
+    """Return the rows of the newest list of an earlier day, of some students or all; none where there is no such list."""
     path = newest_before(store, as_of)
     if path is None:
-        return pl.DataFrame(schema=dict.fromkeys(("target", *UNIT), pl.String))
-    rows = pl.scan_parquet(path).filter(pl.col("band") == CHECK_IN)
-    if students is not None:
-        rows = rows.filter(pl.col("student_id").is_in(list(students)))
-    return rows.select("target", *UNIT).collect()
+        types = {"as_of": pl.Date, "probability": pl.Float64}
+        return pl.LazyFrame(schema={name: types.get(name, pl.String) for name in COLUMNS})
+    rows = pl.scan_parquet(path)
+    return rows if students is None else rows.filter(pl.col("student_id").is_in(list(students)))
+
+
+def listed_before(store: Store, as_of: date, students: Sequence[str] | None = None) -> pl.DataFrame:
+    """Return ``target`` and the unit's keys of those who were on the newest list of an earlier day, of some or all."""
+    return on_list(rows_before(store, as_of, students)).collect()
+
+
+def on_list[Frame: (pl.DataFrame, pl.LazyFrame)](rows: Frame) -> Frame:
+    """Return ``target`` and the unit's keys of the rows of those who were on the list."""
+    return rows.filter(pl.col("band") == CHECK_IN).select("target", *UNIT)
 
 
 def by_student(rows: pl.DataFrame) -> dict[str, list[Listed]]:

@@ -10,8 +10,11 @@ from typing import Any
 
 from serving.contract import SCORE_EXAMPLE, STORED_EXAMPLE
 from serving.guard import ENTRIES
+from serving.listed import BANDS
 from serving.pages import FORMATS
+from serving.requests import PREVIOUS_KEYS
 from training.card_page import AUDIENCES
+from training.targets import TARGETS
 
 _SAYS = (
     "Scores of students with their reasons, gaps in skills and help that exists. Decision support only: a score is a "
@@ -59,6 +62,69 @@ _ERROR: dict[str, Any] = {
             },
         }
     },
+}
+
+_KEY: dict[str, Any] = {"type": ["string", "null"], "description": "Key of the unit; one that is left out fits any."}
+
+#: What a student of ``POST /score`` may bring of an earlier answer.
+_PREVIOUS: dict[str, Any] = {
+    "type": "array",
+    "description": "What an earlier answer said of this student: its `risks`, or these keys of each. Whoever was on the list "
+    "stays on it down to a lower line, and `changed_since` is told. Without it nobody was on a list.",
+    "items": {
+        "type": "object",
+        "required": ["target", "band"],
+        "properties": {
+            "target": {"type": "string", "enum": sorted(TARGETS)},
+            "band": {"type": "string", "enum": list(BANDS)},
+            "enrolment_id": _KEY,
+            "section_id": _KEY,
+            "skill_id": _KEY,
+            "as_of": {"type": ["string", "null"], "format": "date", "description": "The day of that answer."},
+            "probability": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+        },
+    },
+}
+assert set(_PREVIOUS["items"]["properties"]) == set(PREVIOUS_KEYS)
+
+#: What an answer says of the list before.
+_CHANGED: dict[str, Any] = {
+    "type": ["object", "null"],
+    "description": "What this came to before: on the newest list of an earlier day, for stored students; by `previous_bands`, "
+    "for students with their records. Null where nothing was said before, or it was not scored then and now.",
+    "required": ["as_of", "text"],
+    "properties": {
+        "as_of": {"type": ["string", "null"], "format": "date", "description": "That day; null where a request did not say."},
+        "probability": {"type": "number", "description": "For counselors and scientists, where it is known."},
+        "band": {"type": "string", "enum": list(BANDS), "description": "In place of the probability."},
+        "text": {
+            "type": "string",
+            "description": "Both bands, and for stored students what most of the difference comes from: records that arrived "
+            "since, or a newer model. In the language of the answer.",
+        },
+    },
+}
+
+_STUDENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["student_id"],
+    "properties": {
+        "student_id": {"type": "string"},
+        "name": {"type": "string", "maxLength": 100, "description": "What sentences call the student."},
+        "previous_bands": _PREVIOUS,
+    },
+    "additionalProperties": True,
+}
+
+_SCORE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "risks": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"changed_since": _CHANGED}, "additionalProperties": True},
+        }
+    },
+    "additionalProperties": True,
 }
 
 _OPEN_ROUTES = {
@@ -115,6 +181,8 @@ def reference(found: dict[str, Any]) -> dict[str, Any]:
     schemas = {
         name: schema for name, schema in found["components"]["schemas"].items() if name.startswith(("Score", "Stored", "score"))
     }
+    for schema in schemas.values():
+        _told(schema)
     paths: dict[str, Any] = {
         path: {"get": {"description": says, "responses": {"200": {"description": says, "content": {kind: {}}}}}}
         for path, (says, kind) in _OPEN_ROUTES.items()
@@ -123,6 +191,9 @@ def reference(found: dict[str, Any]) -> dict[str, Any]:
         post = found["paths"][path]["post"]
         for media in post["requestBody"]["content"].values():
             media["example"] = example
+            _told(media["schema"])
+        for media in post["responses"][200]["content"].values():
+            _told(media["schema"])
         post["requestBody"]["required"] = True
         paths[path] = {"post": _guarded(post, post["responses"])}
     page = {"schema": {"type": "string"}}
@@ -141,6 +212,14 @@ def reference(found: dict[str, Any]) -> dict[str, Any]:
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _told(schema: dict[str, Any]) -> None:
+    """Add to a schema what BentoML cannot see: what is read of a student, and what an answer says of the list before."""
+    if schema["title"] == "ScoreRequest":
+        schema["properties"]["students"]["items"] = _STUDENT
+    elif schema["title"] == "ScoreAnswer":
+        schema["properties"]["scores"] = {"type": "array", "items": _SCORE}
 
 
 def _guarded(operation: dict[str, Any], answers: dict[Any, Any]) -> dict[str, Any]:

@@ -23,10 +23,9 @@ from features.records import EVER, SchoolRecords, with_versions
 from features.tables import TABLES, Table
 from features.validation import LONGEST, MISSING, YEARS, check, day
 from serving.answers import Student
-from serving.listed import BANDS, Listed
+from serving.listed import BANDS, Before, Listed
 from training.flat_model import FlatModel
 from training.targets import TARGETS
-from training.trained import CHECK_IN
 
 #: What a student may send, and what the school may.
 STUDENT_TABLES = (
@@ -42,6 +41,9 @@ SCHOOL_TABLES = (
 _WHOLE = ("organisations", "terms", "courses", "skill_prerequisites")
 
 _OTHER_KEYS = frozenset({"student_id", "name", "previous_bands"})
+
+#: What is read of an earlier answer that a student brings as ``previous_bands``; what else it holds is left unread.
+PREVIOUS_KEYS = ("target", "enrolment_id", "section_id", "skill_id", "band", "as_of", "probability")
 _BODY_KEYS = frozenset({"as_of", "students", "school", "data_through", "language"})
 _FLAT_KEYS = frozenset({"as_of", "students", "target"})
 _FLAT_STUDENT = frozenset({"student_id", "name", "row"})
@@ -282,23 +284,33 @@ def _students(
             problems.append(
                 _problem("missing_table", f"{where}.enrolments", "a student needs an enrolment", "Send at least one.")
             )
-        students.append(Student(key, name, _listed(who.get("previous_bands", []), f"{where}.previous_bands", problems)))
+        students.append(Student(key, name, _before(who.get("previous_bands", []), f"{where}.previous_bands", problems)))
         grouped.setdefault(frozenset(name for name in STUDENT_TABLES if name in who), []).append((at, who))
     return students, grouped
 
 
-def _listed(sent: object, where: str, problems: list[Problem]) -> tuple[Listed, ...]:
-    """Return on which lists a student was, from the bands of an earlier answer: ``target``, ``band``, keys of the unit."""
-    keys = ("target", "enrolment_id", "section_id", "skill_id")
+def _before(sent: object, where: str, problems: list[Problem]) -> tuple[Before, ...]:
+    """Return what an earlier answer said: ``target``, ``band``, keys of the unit, and if told ``as_of`` and ``probability``."""
     found = []
     for at, one in enumerate(sent if isinstance(sent, list) else [None]):
-        told = {key: one.get(key) for key in keys} if isinstance(one, Mapping) else {}
-        right = isinstance(one, Mapping) and one.get("band") in BANDS and told["target"] in TARGETS
-        if not right or not all(value is None or isinstance(value, str) for value in told.values()):
+        told = {key: one.get(key) for key in PREVIOUS_KEYS} if isinstance(one, Mapping) else {}
+        right = told.get("band") in BANDS and told["target"] in TARGETS
+        if not right or not all(value is None or isinstance(value, str) for key, value in told.items() if key != "probability"):
             hint = "Send target and band as an earlier answer gave them, and the keys of the unit."
             problems.append(_problem("bad_value", f"{where}[{at}]", "this is not the band of an earlier answer", hint))
-        elif one["band"] == CHECK_IN:
-            found.append(Listed(str(told["target"]), *(told[key] for key in keys[1:])))
+            continue
+        chance, on = told["probability"], None if told["as_of"] is None else day(told["as_of"])
+        share = isinstance(chance, int | float) and not isinstance(chance, bool) and 0 <= chance <= 1
+        if chance is not None and not share:
+            hint = "Send it as an earlier answer gave it, or leave it out."
+            problems.append(_problem("bad_value", f"{where}[{at}].probability", "this is no share between 0 and 1", hint))
+        elif told["as_of"] is not None and on is None:
+            problems.append(
+                _problem("bad_value", f"{where}[{at}].as_of", "this is not a date", "Write dates as YYYY-MM-DD.")
+            )
+        else:
+            unit = Listed(str(told["target"]), told["enrolment_id"], told["section_id"], told["skill_id"])
+            found.append(Before(unit, str(told["band"]), on, None if chance is None else float(chance)))
     return tuple(found)
 
 

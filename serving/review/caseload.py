@@ -113,7 +113,7 @@ def page(room: Room, asked: Asked) -> Shows:
         waiting_days=waiting_days,
         records=_in_order(reaches[school] for school in here),
         stopped=_in_order(room.stopped_records(asked.today)[school] for school in here),
-        shared=made.shared(day, open_to, room.objected(asked.today)) if made else (),
+        shared=made.shared(day, open_to, asked.words, room.objected(asked.today)) if made else (),
         no_list="stopped" if stopped else None if made else "none_yet",
         capacity=capacity,
         capacity_set_by=set_by,
@@ -237,7 +237,7 @@ def _cut(room: Room, asked: Asked, found: Sequence[_One]) -> tuple[Filters, list
     mine = {one.student_id for one in found}
     seats = day.seats.filter(pl.col("student_id").is_in(sorted(mine)))
     most = seats.group_by("section_id").len().sort(["len", "section_id"], descending=[True, False])["section_id"].to_list()
-    sections = {section: day.sections.get(section, section) for section in most}
+    sections = {section: day.class_name(section, asked.words) for section in most}
     called_so = {one.school for one in found}
     schools = {school: name for school, name in day.schools.items() if name in called_so}
     years = sorted({one.year for one in found if one.year}, key=lambda year: (len(year), year))
@@ -278,7 +278,8 @@ def _cut(room: Room, asked: Asked, found: Sequence[_One]) -> tuple[Filters, list
     filters = Filters(
         q=q, when=when, band=band, case=case, concern=concern, year=year or "", section=section or "", school=school or "",
         bands=BANDS, cases=CASES, concerns=CONCERNS, years=tuple(Choice(value=one, name=one) for one in years),
-        sections=_choices({one: sections[one] for one in offered}), schools=_choices(schools) if len(schools) > 1 else (),
+        sections=tuple(Choice(value=one, name=sections[one]) for one in sorted(offered, key=day.place_of)),
+        schools=_choices(schools) if len(schools) > 1 else (),
         used=any((q, when, band, case, concern, year, section, school)),
     )  # fmt: skip
     return filters, chosen

@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from features.cohort import enrolled
 from features.records import SchoolRecords
+
+if TYPE_CHECKING:
+    from serving.pages.words import Words
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,8 @@ class Day:
 
     ``stays`` has ``student_id``, ``enrolment_id``, ``organisation_id`` and ``grade_level`` of everybody enrolled, ``seats``
     has ``student_id`` and ``section_id`` of every class they are in. ``sections`` and ``schools`` hold names by key, and
-    ``parents`` what a school or district belongs to.
+    ``parents`` what a school or district belongs to. ``numbers`` tells classes of the same name in a school and term apart, in
+    the order of their keys; a class whose name is its own has none.
     """
 
     on: date
@@ -28,6 +34,7 @@ class Day:
     sections: Mapping[str, str]
     schools: Mapping[str, str]
     parents: Mapping[str, str]
+    numbers: Mapping[str, int] = MappingProxyType({})
 
     @classmethod
     def of(cls, records: SchoolRecords, on: date) -> Day:
@@ -38,7 +45,13 @@ class Day:
         seats = found.seats.join(stays.select("enrolment_id", "student_id"), on="enrolment_id", how="inner")
         courses = records.reference("courses", on).select("course_id", pl.col("title").alias("course"))
         classes = records.reference("sections", on).join(courses, on="course_id", how="left")
-        titled = classes.select("section_id", pl.coalesce("title", "course", "section_id"))
+        titled = classes.select(
+            "section_id", "organisation_id", "term_id", pl.coalesce("title", "course", "section_id").alias("called")
+        )
+        alike = ("organisation_id", "term_id", "called")
+        numbered = titled.sort("section_id").select(
+            "section_id", pl.int_range(1, pl.len() + 1).over(alike).alias("number"), pl.len().over(alike).alias("of")
+        )
         here = records.reference("organisations", on)
         schools = here.select("organisation_id", pl.coalesce("name", "organisation_id"))
         parents = here.select("organisation_id", "parent_id").drop_nulls()
@@ -46,10 +59,20 @@ class Day:
             on,
             stays.sort("student_id", "enrolment_id"),
             seats.select("student_id", "section_id").unique().sort("student_id", "section_id"),
-            dict(titled.iter_rows()),
+            dict(titled.select("section_id", "called").iter_rows()),
             dict(schools.iter_rows()),
             dict(parents.iter_rows()),
+            dict(numbered.filter(pl.col("of") > 1).select("section_id", "number").iter_rows()),
         )
+
+    def class_name(self, section_id: str, words: Words) -> str:
+        """Return what a class is called where it stands beside others: with a number where its name is not enough."""
+        name, number = self.sections.get(section_id, section_id), self.numbers.get(section_id)
+        return name if number is None else words.say("classes.numbered", name=name, number=number)
+
+    def place_of(self, section_id: str) -> tuple[str, int, str]:
+        """Return the place of a class among others: by its name, its number and its key."""
+        return self.sections.get(section_id, section_id), self.numbers.get(section_id, 0), section_id
 
     @cached_property
     def _in_class(self) -> Mapping[str, tuple[str, ...]]:

@@ -81,10 +81,10 @@ def classes(room: Room, asked: Asked) -> Classes:
     lines = [
         ClassLine(section_id=one, title=title, school=school, students=counts[one])
         for one in counts
-        for title, school in [(day.sections.get(one, one), "" if single else named[one])]
+        for title, school in [(day.class_name(one, asked.words), "" if single else named[one])]
         if q.casefold() in f"{title} {one} {school}".casefold()
     ]
-    ordered = sorted(lines, key=lambda one: (one.school, one.title, one.section_id))
+    ordered = sorted(lines, key=lambda one: (one.school, *day.place_of(one.section_id)))
     part = part_of(asked.query.get("part", ""), len(ordered), MOST_CLASSES)
     cut = ordered[part.first - 1 : part.last] if part else ordered
     return Classes(frame=asked.frame, today=asked.today, q=q, classes=tuple(cut), part=part)
@@ -206,8 +206,9 @@ def _class_of(room: Room, asked: Asked) -> _Class:
         groups = replace(groups, groups=tuple(one for one in kept if one.students))
     names = _names(room, asked, shown)
     return _Class(
-        section, day.sections.get(section, section), shown, names, skills, checks, maps, groups, _next_day(room, section, today)
-    )
+        section, day.class_name(section, asked.words), shown, names, skills, checks, maps, groups,
+        _next_day(room, section, today),
+    )  # fmt: skip
 
 
 def _taught(room: Room, asked: Asked) -> frozenset[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from itertools import groupby
@@ -23,6 +23,7 @@ from features.records import SchoolRecords
 from serving import retelling
 from serving.lists import Kept
 from serving.pages.contexts.caseload import BANDS, Band, Concern, Fresh, Group, Outcome, Shared, Source, Yielded
+from serving.pages.words import Words
 from serving.review.day import Day
 from serving.scoring import WITHHELD
 from training.targets import TARGETS
@@ -193,7 +194,9 @@ class Listing:
         first = rows.select("student_id", pl.col("reasons").list.first().struct.field("concept").alias("concern"))
         return first.drop_nulls().unique().sort("student_id", "concern")
 
-    def shared(self, day: Day, students: Iterable[str], objected: frozenset[str] = frozenset()) -> tuple[Shared, ...]:
+    def shared(
+        self, day: Day, students: Iterable[str], words: Words, objected: frozenset[str] = frozenset()
+    ) -> tuple[Shared, ...]:  # fmt: skip
         """Return the groups of some students in which more than a fifth share a concern, the largest share first.
 
         A group is counted whole, whoever of it a reader may see, and none of fewer than ten is told of. Nothing is counted of
@@ -201,8 +204,9 @@ class Listing:
         """
         theirs = set(students)
         mine = [(share, one) for share, one, members in self._sharing(day, objected) if not members.isdisjoint(theirs)]
-        best = sorted(mine, key=lambda one: (-one[0], one[1].kind, one[1].name, one[1].concern))
-        return tuple(one for _, one in best[:MOST_GROUPS])
+        best = sorted(mine, key=lambda one: (-one[0], one[1].kind, *_place(day, one[1]), one[1].concern))
+        told = [one for _, one in best[:MOST_GROUPS]]
+        return tuple(replace(one, name=day.class_name(one.group_id, words)) if one.kind == "section" else one for one in told)
 
     def _sharing(self, day: Day, objected: frozenset[str]) -> list[tuple[float, Shared, frozenset[str]]]:
         """Return every group that shares a concern, with the share and with who is in it: worked out once for a day."""
@@ -259,6 +263,10 @@ class Listing:
             count = round(told["precision"] * first)
             found.append(Yielded(outcome=outcome, first=first, count=count, low=min(low, count), high=max(high, count)))
         return tuple(found)
+
+
+def _place(day: Day, one: Shared) -> tuple[str, int, str]:
+    return day.place_of(one.group_id) if one.kind == "section" else (one.name, 0, one.group_id)
 
 
 def _called(kind: Group, group: str, names: Mapping[str, str], day: Day) -> str:

@@ -54,7 +54,8 @@ def page(room: Room, asked: Asked) -> Shows:
         years=tuple(Choice(value=str(one), name=str(one)) for one in grades),
         schools=tuple(Choice(value=one, name=day.schools.get(one, one)) for one in several) if len(several) > 1 else (),
         no_list="stopped" if stopped else None if made else "none_yet", students=len(where),
-        shared=made.shared(day, open_to, objected) if made and year else (), items=items, left=max(len(found) - capacity, 0),
+        shared=made.shared(day, open_to, asked.words, objected) if made and year else (), items=items,
+        left=max(len(found) - capacity, 0),
     )  # fmt: skip
     return Shows(context, tuple(one.student_id for one in items))
 

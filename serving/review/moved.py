@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -25,10 +25,12 @@ from features.tables import Grain
 from serving import lists
 from serving.pages.contexts.caseload import Band
 from serving.pages.contexts.student import Pull
-from serving.review.room import Room
 from serving.scoring import Scoring, feature_tables
 from serving.store import Store
 from training.trained import TrainedModel
+
+if TYPE_CHECKING:
+    from serving.review.room import Room
 
 #: So many kept lists are looked back at.
 MOST_LISTS = 8
@@ -148,13 +150,19 @@ def _by_old_model(room: Room, old: TrainedModel | None, row: Row) -> float | Non
     if old is None or room.latest is None or row["target"] not in room.latest.snapshots:
         return None
     rows = room.store.snapshot(room.latest, row["target"])
-    catalog, unit = old.catalog.at(old.target.unit), old.target.unit
-    if not set(catalog.names) <= set(rows.collect_schema().names()):
-        return None  # the newer model reads other features, and these were not computed
     mine = rows.filter(pl.col("student_id") == row["student_id"], *_of_unit(row)).collect()
-    if len(mine) != 1:
+    found = by_old_model(old, mine)
+    return found[0] if found is not None and len(found) == 1 else None
+
+
+def by_old_model(old: TrainedModel | None, rows: pl.DataFrame) -> list[float] | None:
+    """Return what an old model says of rows of a newer snapshot, None where it is gone or reads what these do not hold."""
+    if old is None:
         return None
-    return _probability(old, FeatureTable.of(mine, catalog, unit, Norms.none()))
+    catalog, unit = old.catalog.at(old.target.unit), old.target.unit
+    if not set(catalog.names) <= set(rows.columns):
+        return None  # the newer model reads other features, and these were not computed
+    return [float(one) for one in old.score(FeatureTable.of(rows, catalog, unit, Norms.none())).probability]
 
 
 def _late(
@@ -187,10 +195,6 @@ def _again(records: SchoolRecords, models: Sequence[TrainedModel], norms: Mappin
         for row, probability in zip(table.keys.iter_rows(named=True), model.score(table).probability, strict=True):
             found[_key({**row, "target": target})] = float(probability)
     return found
-
-
-def _probability(model: TrainedModel, table: FeatureTable) -> float:
-    return float(model.score(table).probability[0])
 
 
 def _of_unit(row: Row) -> list[pl.Expr]:

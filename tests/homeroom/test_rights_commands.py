@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from click.testing import CliRunner
 from homeroom.cli import main
 from homeroom.settings import read
 from serving.store import Store
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "serving"))
 
 COURSES = ("organisations", "terms", "courses", "sections", "students", "enrolments", "rosters", "assignments", "results",
            "attendance")  # fmt: skip
@@ -65,6 +68,40 @@ def test_a_student_is_erased_and_a_later_export_leaves_them_out(home: Path, tmp_
     assert "ana" not in set(pl.read_parquet(tmp_path / "list.parquet")["student_id"])
     assert "ana" not in set(Store.of(home, "default").records().labels("students").collect()["student_id"])
     assert "no such student" in run(home, "families", "erase", "ana", "--confirm", "ana", code=1)
+
+
+@pytest.mark.full
+def test_a_photo_that_was_taken_in_is_served_where_it_was_agreed_to_and_goes_with_the_student(tmp_path: Path) -> None:
+    from PIL import Image
+    from review_school import School
+    from test_access import records, the_school
+
+    rows = the_school()
+    rows["photos"] = [{**rows["photos"][0], "student_id": student, "path": path, "consent": agreed}
+                      for student, path, agreed in (("ana", r"photos\ana.jpg", True), ("ben", "ben.jpg", False))]  # fmt: skip
+    school = School.of(tmp_path / "home", records(rows))
+    store = Store.of(school.home, "default")
+    brought = tmp_path / "brought"
+    brought.mkdir()
+    for name in ("ana", "ben"):
+        Image.new("RGB", (800, 600), (200, 30, 30)).save(brought / f"{name}.jpg", comment=b"Maple Street 5")
+    assert "1 photos were taken in" in run(school.home, "photos", brought)
+    (kept,) = (store.folder / "photos").glob("*")
+    drawn = kept.read_bytes()
+    assert b"Maple Street 5" in (brought / "ana.jpg").read_bytes()
+    assert b"Maple Street 5" not in drawn
+    counselor = school.browser(school.account("counselor", "cora"))
+    served = counselor.get("/review/students/ana/photo")
+    assert (served.status_code, served.headers["content-type"], served.content) == (200, "image/jpeg", drawn)
+    assert "/review/students/ana/photo" in counselor.get("/review/students/ana").text
+    (store.folder / "photos" / "ben.jpg").write_bytes(drawn)  # as one lies there until the command runs again
+    assert counselor.get("/review/students/ben/photo").status_code == 404
+    assert "/review/students/ben/photo" not in counselor.get("/review/students/ben").text
+    assert school.stranger().get("/review/students/ana/photo").content != drawn
+    kept.with_name(f".{kept.name}.building").write_bytes(drawn)
+    run(school.home, "families", "erase", "ana", "--confirm", "ana")
+    assert [one.name for one in (store.folder / "photos").rglob("*")] == ["ben.jpg"]
+    school.db.dispose()
 
 
 def test_real_students_are_scored_under_a_current_assessment_alone(tmp_path: Path) -> None:

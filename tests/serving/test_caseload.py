@@ -17,6 +17,7 @@ from test_review_pages import parse
 from serving.cases import casebook, families, switches
 from serving.cases.people import Account
 from serving.pages.contexts.caseload import BANDS, Fresh
+from serving.pages.words import open_words
 from serving.review import listing
 from serving.review.day import Day
 from serving.review.listing import waited
@@ -241,7 +242,7 @@ def test_a_group_of_ten_in_which_more_than_a_fifth_share_a_concern_comes_first(s
         list_students(school.home, [scored(f"s{at}", concept="coursework") for at in range(count)])
         made = school.reception.room("default").listing
         assert made is not None
-        return [(one.kind, one.concern, one.count, one.of) for one in made.shared(day, ["ana"])]
+        return [(one.kind, one.concern, one.count, one.of) for one in made.shared(day, ["ana"], open_words()["en"])]
 
     assert shared(2) == []
     assert shared(3) == [("school", "coursework", 3, 10), ("section", "coursework", 3, 10)]

@@ -113,6 +113,7 @@ BY_CLASS = {
     "serving/review/lesson.py": "how many students a class has, and who came to its lessons",
     "serving/review/day.py": "who sits in a class",
     "serving/review/caseload.py": "which classes a list can be cut to, the largest first",
+    "serving/review/student.py": "where the pieces of work of a class lie among those of all classes",
     "serving/cases/access.py": "how a class's marks lie, for the page of one of its students",
 }
 

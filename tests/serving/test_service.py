@@ -24,6 +24,7 @@ import pytest
 from serving.cases.database import open_database
 from serving.cases.keys import create_key, list_keys, revoke_key
 from serving.contract import SCORE_EXAMPLE, STORED_EXAMPLE
+from serving.requests import PREVIOUS_KEYS
 
 pytestmark = pytest.mark.full
 
@@ -507,6 +508,13 @@ def test_the_reference_lists_every_route_and_its_examples_are_answered(server: S
     for name in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(found)):
         assert name in found["components"]["schemas"]
     assert "bentoml.com" not in json.dumps(found)
+    student = paths["/score"]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]["students"]["items"]
+    earlier = student["properties"]["previous_bands"]["items"]["properties"]
+    assert set(earlier) == set(PREVIOUS_KEYS)
+    for path in ("/score", "/students/score"):
+        answered = paths[path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["scores"]
+        told = answered["items"]["properties"]["risks"]["items"]["properties"]["changed_since"]["properties"]
+        assert set(told) == {"as_of", "probability", "band", "text"}
 
 
 def test_metrics_count_by_route_and_never_by_what_was_asked_for(server: Server, client: httpx.Client) -> None:

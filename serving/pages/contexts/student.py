@@ -39,7 +39,7 @@ SupportEnd = Literal["goal_met", "partly_met", "not_met", "moved_away", "no_long
                      "some_progress", "no_change", "stopped_early", "left"]  # fmt: skip
 Good = Literal["skill", "support", "plan", "work"]
 Missing = Literal["calendar", "attendance", "work", "marks", "skills"]
-Cause = Literal["did", "late", "model"]
+Cause = Literal["did", "late", "model", "records"]
 Pull = Literal["more", "less", "same", "nothing", "unknown"]
 Next = Literal["talk", "contact", "check_support", "look_again", "look"]
 Form = Literal["note", "contact", "disagree", "step", "raise", "claim", "assign", "ask", "answer", "snooze", "resume",
@@ -249,7 +249,7 @@ class Past:
 class Part:
     """One part of a change between two lists."""
 
-    cause: Annotated[Cause, "What the student did, what arrived late, or what the model changed."]
+    cause: Annotated[Cause, "What the student did, what arrived late, what the model changed; for the API, all that arrived."]
     pull: Annotated[Pull, "Whether it makes a check-in more called for, less, neither, or nobody can tell."]
     points: Annotated[float | None, "By how much, of 100, for counselors; None for others and where nobody can tell."]
 
