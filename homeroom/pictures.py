@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 #: How wide the window is, in pixels, and how much of a page is shown at most.
 WIDTH, TALLEST = 1000, 1500
 
-#: So many colours a picture keeps: the pages have few, and each picture stays under 60 kB.
-COLOURS = 24
+#: How many bytes a picture has at most, and how many colours it keeps, fewer where it would be larger: the pages have few.
+LARGEST, COLOURS = 60_000, (24, 16, 12, 8)
 
 #: How long the service may take to start, in seconds.
 PATIENCE = 180.0
@@ -54,11 +54,12 @@ _UNREAD = ("district", "export", "bentoml", "homeroom.db*")
 
 @dataclass(frozen=True)
 class Picture:
-    """One page: its file's name, who opens it, and how they get there."""
+    """One page: its file's name, who opens it, how they get there, and which part is shown, the whole where none is named."""
 
     name: str
     role: str
     go: Callable[[Page], object]
+    part: str = ""
 
 
 def _first(page: Page, start: str) -> None:
@@ -105,6 +106,7 @@ def _figures(page: Page) -> None:
 PICTURES: tuple[Picture, ...] = (
     Picture("caseload", "counselor", lambda page: page.goto("/review")),
     Picture("student", "counselor", _student),
+    Picture("help", "counselor", _student, part="section[aria-labelledby=h-help]"),
     Picture("class", "teacher", _class),
     Picture("projector", "teacher", _projector),
     Picture("meeting", "counselor", _meeting),
@@ -204,7 +206,8 @@ def _taken(chromium: str, address: str, doors: Mapping[str, demo.Entrance], out:
             page = entered[picture.role].new_page()
             picture.go(page)
             file = out / f"{picture.name}.png"
-            file.write_bytes(_small(page.screenshot(full_page=True)))
+            box = page.locator(picture.part).bounding_box() if picture.part else None
+            file.write_bytes(_small(page.screenshot(full_page=True), round(box["y"]) if box else 0))
             page.close()
             found.append(file)
         browser.close()
@@ -228,15 +231,20 @@ def _entered(browser: Browser, address: str, door: demo.Entrance) -> BrowserCont
     return context
 
 
-def _small(shot: bytes) -> bytes:
-    """Return a picture cut to :data:`TALLEST` and to :data:`COLOURS`, as a PNG."""
+def _small(shot: bytes, top: int) -> bytes:
+    """Return a picture from ``top`` on, cut to :data:`TALLEST` and to as many of :data:`COLOURS` as fit, as a PNG."""
     from PIL import Image
 
     whole = Image.open(BytesIO(shot)).convert("RGB")
-    kept = whole.crop((0, 0, whole.width, min(whole.height, TALLEST)))
-    out = BytesIO()
-    kept.quantize(COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
-    return out.getvalue()
+    kept = whole.crop((0, top, whole.width, min(whole.height, top + TALLEST)))
+    found = b""
+    for colours in COLOURS:
+        out = BytesIO()
+        kept.quantize(colours, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+        found = out.getvalue()
+        if len(found) < LARGEST:
+            break
+    return found
 
 
 def main(told: Sequence[str] | None = None) -> int:

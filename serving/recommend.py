@@ -473,7 +473,12 @@ def _at_home(what: str) -> Sentence:
 
 def names(factors: Sequence[str], language: Language = ENGLISH) -> str:
     """Return factors in words: "much absence and missing or late work"."""
-    return language.listed([factor_name(one, language) for one in factors])
+    return language.listed([factor_name(one, language) for one in told_factors(factors)])
+
+
+def told_factors(factors: Sequence[str]) -> list[str]:
+    """Return the factors that are told: where much absence is, some absence is not told beside it."""
+    return [one for one in factors if one != "attendance_mild" or "attendance_chronic" not in factors]
 
 
 def start_by(today: date, days: int) -> date:

@@ -23,7 +23,7 @@ from serving.offers import Help, heeded, without_plan, without_told
 from serving.pages.contexts import helping as shown
 from serving.pages.contexts.frame import Choice
 from serving.pages.words import Words
-from serving.recommend import PLAN_TEAM, Considered, Need, Option
+from serving.recommend import PLAN_TEAM, Considered, Need, Option, told_factors
 from serving.resources import Pair, Resource
 from serving.review.listing import LEAVING
 from serving.review.room import Asked, Room
@@ -226,7 +226,7 @@ def _option(option: Option, words: Words, catalogue: Catalogue, called: str) -> 
     return shown.Option(
         intervention_id=option.intervention_id, name=named(words, catalogue, option.intervention_id),
         what=first["text"] if first else option.what,
-        answers_to=() if asks else tuple(factor_name(one, words.facts) for one in option.for_), who=option.who,
+        answers_to=() if asks else tuple(factor_name(one, words.facts) for one in told_factors(option.for_)), who=option.who,
         how_much=option.how_much, start_by=option.start_by,
         evidence=first["evidence"] if first else option.evidence,
         unknown=() if first else option.unknown, learn=tuple(map(learn, option.resources)), asks=asks,

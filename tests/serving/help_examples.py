@@ -27,7 +27,7 @@ TEAM = replace(TALK, intervention_id="plan_team", name="To the plan team first",
 TUTOR = shown.Option(
     intervention_id="tutor_hd", name="Tutoring three times a week", what="The student works with the same tutor.",
     answers_to=("a skill that is not secure yet", "missing or late work"), who="A trained tutor", how_much="Three times a week",
-    start_by=START, evidence="Over 89 trials tests were .29 standard deviations higher.",
+    start_by=START, evidence="In 89 trials, of 100 students some 61 did better in tests than the middle of those without.",
     unknown=("How much of the effect is left here.", "Whether there is a plan is not known here."), learn=(), asks=False,
 )  # fmt: skip
 UNFIT = replace(LEARN, teaches=None, checks=None)
