@@ -51,14 +51,20 @@ def spoken(rows: Iterable[Row], language: Language) -> Language:
     return language if language is ENGLISH or all(_read(row.get("told")) is not None for row in rows) else ENGLISH
 
 
-def all_in_language(rows: Sequence[Row], language: Language, name: str = "") -> tuple[list[dict[str, Any]], Language]:
-    """Return rows with their texts in a language, and the language: English where not all of them can be said in it."""
+def all_in_language(
+    rows: Sequence[Row], language: Language, name: str = "", courses: Sequence[str] = ()
+) -> tuple[list[dict[str, Any]], Language]:
+    """Return rows with their texts in a language, and the language: English where not all of them can be said in it.
+
+    ``courses`` are what the courses are called that the rows are about, one for each row; "this course" without them.
+    """
+    about = courses or [""] * len(rows)
     if language is ENGLISH:
-        return [_said(row, None, ENGLISH, name) for row in rows], ENGLISH
+        return [_said(row, None, ENGLISH, name, course) for row, course in zip(rows, about, strict=True)], ENGLISH
     kept = [_read(row.get("told")) for row in rows]
     if None in kept:
-        return all_in_language(rows, ENGLISH, name)
-    return [_said(row, one, language, name) for row, one in zip(rows, kept, strict=True)], language
+        return all_in_language(rows, ENGLISH, name, courses)
+    return [_said(row, one, language, name, course) for row, one, course in zip(rows, kept, about, strict=True)], language
 
 
 def in_language(row: Row, language: Language, name: str = "", course: str = "") -> dict[str, Any]:

@@ -53,8 +53,8 @@ MOST_COUNTED = 1_000
 #: Phrases of which a school may add its own: what the help is called that it gives.
 OPEN = "intervention."
 
-#: How a value may be asked for: as its kind is written, or a date with its weekday.
-SPECS = frozenset({"", "full"})
+#: How a value may be asked for: as its kind is written, a date with its weekday, or a language's code as what it is called.
+SPECS = frozenset({"", "full", "language"})
 
 #: So many days back a weekday alone says which day is meant.
 NEAR_DAYS = 6
@@ -140,10 +140,17 @@ class Words:
 
     def _written(self, value: Value, spec: str) -> str:
         if isinstance(value, str):
-            return value
+            return self._tongue(value) if spec == "language" else value
         if isinstance(value, date):
             return str(format_date(value, "full" if spec == "full" else "long", locale=self.locale))
         return str(self._decimal(value))
+
+    def _tongue(self, code: str) -> str:
+        """Return what a language is called; its code where CLDR knows none by it."""
+        try:
+            return Locale.parse(code, sep="-" if "-" in code else "_").get_display_name(self.locale) or code
+        except (UnknownLocaleError, ValueError):
+            return code
 
 
 def open_words(own: Path | None = None) -> Mapping[str, Words]:

@@ -88,7 +88,7 @@ def page(room: Room, asked: Asked) -> Answer:
         day=day, as_of=told.as_of, unseen=unseen, days=days[:MOST_TOLD], wanted_language=wanted,
         facts_language=told.facts_language, strengths=told.strengths,
         no_score=told.no_score if withheld or unseen != "words_gone" else None, says=says, quiet=told.quiet,
-        facts=tuple(shown.Fact(concern=one.concern, text=one.text) for one in told.reasons),
+        facts=tuple(shown.Fact(concern=one.concern, text=one.text, skill=one.skill) for one in told.reasons),
         calendar=told.calendar, work=told.work, marks=told.marks, unknowns=told.unknowns, missing=told.missing,
         running=tuple(one for one in helped if one.until is None), ended=tuple(one for one in helped if one.until),
         decided=_decided(file, day), talks=_talks(file, asked, day),

@@ -106,7 +106,7 @@ def _summary(room: Room, asked: Asked, facts: _Facts, said: _Said, file: CaseFil
     running, ended = _supports(asked, reader, facts, file)
     calendar, work, marks = facts.charts()
     reasons = tuple(
-        shown.Reason(concern=one["concept"], text=one["text"], chart=chart)
+        shown.Reason(concern=one["concept"], text=one["text"], chart=chart, skill=one["skill"])
         for one, chart in _with_charts(said.reasons(), calendar, work, marks)
     )
     return Summary(
@@ -604,7 +604,8 @@ class _Said:
             said = (one for one in found.iter_rows(named=True) if one["status"] not in WITHHELD)
             rows = [one for one in said if _open(one["target"], reader)]
             rows.sort(key=lambda one: (BANDS.index(one["band"]), list(AREAS).index(one["target"]), -(one["probability"] or 0)))
-        told, language = retelling.all_in_language(rows, asked.words.facts, reader.name if reader.named else "")
+        courses = [facts.course(one["section_id"]) if one["section_id"] else "" for one in rows]
+        told, language = retelling.all_in_language(rows, asked.words.facts, reader.name if reader.named else "", courses)
         no_score: shown.NoScore | None = (
             "no_list" if room.scored is None else "not_on_list" if not rows else None
         )  # fmt: skip
@@ -645,14 +646,18 @@ class _Said:
         for row in self.rows:
             if row["band"] in BANDS[:2]:
                 for one in row["reasons"]:
-                    found.setdefault(one["concept"], one)
+                    found.setdefault(one["concept"], {**one, "skill": self._skill(row, one)})
         known = shown.NAMED_CONCERNS
         return [one for concept, one in found.items() if concept in known][:3]
 
     def strengths(self) -> tuple[str, ...]:
         """Return what speaks for the student, two facts at most."""
-        told = [one for row in reversed(self.rows) for one in row["strengths"]]
-        return tuple({one["concept"]: one["text"] for one in told}.values())[:2]
+        told = [(one, self._skill(row, one)) for row in reversed(self.rows) for one in row["strengths"]]
+        return tuple({one["concept"]: f"{skill}: {one['text']}" if skill else one["text"] for one, skill in told}.values())[:2]
+
+    def _skill(self, row: Row, fact: Row) -> str:
+        """Return which skill a fact tells of, empty where of none: a sentence says "this skill"."""
+        return self.name(row) if row["target"] == "learning_gap" and fact["concept"] == "skills" else ""
 
     def unknowns(self) -> tuple[str, ...]:
         """Return what is not known."""

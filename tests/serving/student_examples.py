@@ -110,7 +110,8 @@ USUAL = Student(
     reasons=(
         shown.Reason(concern="attendance", text="Ani has missed 10 of the last 20 school days (50%).", chart="attendance"),
         shown.Reason(concern="coursework", text="Ani has not handed in 4 of 9 pieces of work.", chart="coursework"),
-        shown.Reason(concern="engagement", text="Ani was online on 2 of the last 14 days. In the weeks before: 9.", chart=None),
+        shown.Reason(concern="skills", text="Ani is not secure yet in 2 of 4 skills that come before this one.", chart=None,
+                     skill="Use ratios to compare"),
     ),
     others=("marks",), calendar=CALENDAR, work=WORK, marks=MARKS,
     unknowns=("Online activity is not in the records, so it is not counted.",), missing=("skills",),

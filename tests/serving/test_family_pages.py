@@ -158,7 +158,7 @@ def test_where_there_is_no_page_in_the_familys_language_it_says_so(tmp_path: Pat
     school = School.of(tmp_path, records(told))
     page = school.browser(school.account("counselor", "cora")).get(FAMILY).text
     assert '<html lang="en"' in page
-    assert "another language (vi)" in page
+    assert "another language (Vietnamese)" in page
 
 
 def test_who_decided_what_is_told_with_names_and_days_and_no_note(school: School, everybody: Everybody) -> None:

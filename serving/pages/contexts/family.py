@@ -53,6 +53,7 @@ class Fact:
 
     concern: Annotated[Concern, "What it is about."]
     text: Annotated[str, "The sentence."]
+    skill: Annotated[str, "Of which skill it tells, empty where of none."] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

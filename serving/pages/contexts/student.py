@@ -188,6 +188,7 @@ class Reason:
     concern: Annotated[Concern, "What it is about."]
     text: Annotated[str, "The fact with its comparison, as a sentence."]
     chart: Annotated[Chart | None, "Which chart of the facts belongs to it, where there is one not shown above."]
+    skill: Annotated[str, "Of which skill it tells, empty where of none."] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
