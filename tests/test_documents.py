@@ -98,6 +98,15 @@ def test_every_command_of_whoever_runs_the_pages_is_one_that_there_is(tmp_path: 
 
 
 @pytest.mark.full
+def test_the_page_of_benchmarks_names_each_and_those_that_take_long() -> None:
+    from benchmarks.__main__ import BENCHMARKS, LONG
+
+    told = (ROOT / "docs" / "benchmarks.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", told, re.MULTILINE)) == set(BENCHMARKS)
+    assert set(re.findall(r"`(\w+)`", told.partition("ten minutes:")[2].partition(".")[0])) == set(LONG)
+
+
+@pytest.mark.full
 def test_the_commands_about_people_work_before_there_is_a_model(tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
     said = run(block("people"), tmp_path)
