@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -143,16 +143,20 @@ def _axe() -> str:
     return str(AXE_SCRIPT)
 
 
-def axe(page: Page, *rules: str) -> list[str]:
+def axe(page: Page, *rules: str, forms: Sequence[int] = ()) -> list[str]:
     """Return what axe-core finds wrong with the page that is shown, a line for each place; nothing where all is well.
 
-    ``rules`` are the only ones to look at, such as ``color-contrast``; without them all of :data:`RULES`.
+    ``rules`` are the only ones to look at, such as ``color-contrast``; without them all of :data:`RULES`. ``forms`` are the
+    only ones of the page's forms to look at, by their numbers from 0; without them all of the page.
     """
     if not page.evaluate("typeof window.axe === 'object'"):
         page.evaluate(_axe())
     only = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": list(RULES)}
     options = {"runOnly": only, "resultTypes": ["violations"]}
-    found: list[dict[str, Any]] = page.evaluate("o => axe.run(document, o).then(found => found.violations)", options)
+    where = "numbers.length ? {include: numbers.map(one => document.forms[one])} : document"
+    found: list[dict[str, Any]] = page.evaluate(
+        f"([options, numbers]) => axe.run({where}, options).then(found => found.violations)", [options, list(forms)]
+    )
     return [f"{one['id']}: {one['help']}: {' '.join(map(str, node['target']))}" for one in found for node in one["nodes"]]
 
 

@@ -58,8 +58,9 @@ def pytest_unconfigure() -> None:
 
 
 #: What takes minutes, so that no process is left with it alone at the end.
-_FIRST = ("test_train", "test_browser_pages", "test_journeys", "test_demo", "test_notebooks", "test_documents",
-          "test_flat_commands", "test_judge", "test_casebook", "test_abilities")  # fmt: skip
+_FIRST = ("test_train", "test_documents", "test_journeys", "test_browser_pages", "test_notebooks", "test_demo", "test_judge",
+          "test_flat_commands", "test_casebook", "test_registry", "test_simulate", "test_mutations", "test_cli",
+          "test_flat_training", "test_abilities")  # fmt: skip
 
 #: What one process trains once, by the words of the files that ask for it.
 _TRAINED_ONCE = {"models": re.compile(r"^(import|from) models\b", re.MULTILINE), "results": re.compile(r"\bresults: Mapping")}
@@ -96,6 +97,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def _shared_by(file: str) -> str:
     text = (ROOT / file).read_text()
     return next((name for name, words in _TRAINED_ONCE.items() if words.search(text)), file)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> None:
+    """Hash passwords at the least cost in this process: what a hash should cost is the library's to say, 0.1 s here."""
+    if "serving.cases.people" in sys.modules:
+        from argon2 import PasswordHasher
+        from argon2.profiles import CHEAPEST
+
+        sys.modules["serving.cases.people"]._HASHER = PasswordHasher.from_parameters(CHEAPEST)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")
@@ -198,9 +209,9 @@ def results(large_records: SchoolRecords) -> Mapping[str, Result]:
 @pytest.fixture(scope="session")
 def oulad_results(oulad_records: SchoolRecords) -> Mapping[str, Result]:
     """The training that the published floors are compared with: one run for all tests, since it takes a minute or two."""
-    from trainings import FEW_GATES, REAL
+    from trainings import REAL, REAL_GATES
 
     from training.train import train
 
     names = ("course_failure", "dropout")
-    return dict(zip(names, train(oulad_records, names, REAL, date(2013, 10, 1), gates=FEW_GATES), strict=True))
+    return dict(zip(names, train(oulad_records, names, REAL, date(2013, 10, 1), gates=REAL_GATES), strict=True))

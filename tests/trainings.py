@@ -16,5 +16,7 @@ QUICK = Training(days=(0, 28, 56, 84), judged_days=(28, 56, 84), folds=2, trees=
                  explained=40, proof_dates=1, parameters={**_ONE_THREAD, "min_child_samples": 20})  # fmt: skip
 
 #: A real model: of all that is told of it beside how well it ranks, only what costs no further fit.
-REAL = Training(parameters=_ONE_THREAD, refits=0, shift_parts=0, bootstrap_draws=100, proof_dates=1)
+REAL = Training(parameters=_ONE_THREAD, refits=0, shift_parts=0, bootstrap_draws=20, proof_dates=1, proof_rows=2_000,
+                explained=20)  # fmt: skip
 FEW_GATES = Gates(refits=False)
+REAL_GATES = Gates(refits=False, draws=20)

@@ -148,7 +148,8 @@ def test_rows_of_no_single_table_known_after_as_of_change_a_bit(kind: str, unit:
         assert before.equals(after), f"{name} known tomorrow changed {_differing(before, after)}"
 
 
-@pytest.mark.parametrize("unit", [*(pytest.param(unit, marks=pytest.mark.full) for unit in UNITS[:2]), "skill"])
+@pytest.mark.full
+@pytest.mark.parametrize("unit", UNITS)
 def test_every_table_of_features_does_change_some_feature_once_it_is_known(school: SchoolRecords, unit: Grain) -> None:
     """The tests above could not fail if the later rows said nothing new: a day on, they do."""
     frames = {name: school.labels(name).collect() for name in school.parts}
@@ -333,7 +334,8 @@ def test_a_feature_that_reads_what_none_may_read_is_refused_when_built(school: S
 # -- files ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("buckets", [pytest.param(1, marks=pytest.mark.full), 5])
+@pytest.mark.full
+@pytest.mark.parametrize("buckets", [1, 5])
 def test_records_written_and_opened_give_the_same_bits(school: SchoolRecords, tmp_path: Path, buckets: int) -> None:
     opened = school.write(tmp_path / "records", buckets)
     assert opened.buckets == buckets

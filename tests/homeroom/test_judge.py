@@ -59,6 +59,7 @@ def test_the_truth_of_a_row_is_about_that_row(made: tuple[SchoolRecords, Truth],
     assert found.auc > least
 
 
+@pytest.mark.full
 def test_the_days_are_the_first_of_months_nearest_to_those_of_the_test(made: tuple[SchoolRecords, Truth]) -> None:
     records, truth = made
     card = {"test": {"from": "2024-10-07", "to": "2025-03-24"}, "by_day": [{"day": day} for day in (42, 98, 154, 210)]}

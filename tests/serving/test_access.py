@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -122,6 +123,7 @@ def relations(rows: Rows, who: Account, day: date = TODAY) -> dict[str, Relation
 # -- the policy -------------------------------------------------------------------------------------------------------
 
 
+@cache
 def page_grants() -> dict[tuple[str, str], bool]:
     """Read the two tables of docs/access.md: (heading of a column, action) and whether it says yes."""
     found: dict[tuple[str, str], bool] = {}

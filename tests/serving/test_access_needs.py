@@ -64,6 +64,7 @@ def test_none_at_all_comes_before_less_than_enough(school: SchoolRecords) -> Non
     assert found.unmet("internet") == (0, 4)
 
 
+@pytest.mark.full
 def test_a_school_with_four_in_need_stands_in_the_same_draw_with_the_same_chance(school: SchoolRecords) -> None:
     found = access(school, TODAY, {"internet": 23}, seed=1)
     of_need = found.rows.filter(pl.col("need") == 2)

@@ -167,6 +167,7 @@ def test_buckets_change_nothing_for_a_school_of_hundreds(tmp_path: Path) -> None
     assert files[0] == files[1]
 
 
+@pytest.mark.full
 def test_everybody_who_is_enrolled_is_in_it_and_nobody_else() -> None:
     records, found = models.school(), pl.read_parquet(models.scored().out)
     for target, unit in (("dropout", "enrolment"), ("course_failure", "section"), ("learning_gap", "skill")):

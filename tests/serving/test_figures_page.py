@@ -183,6 +183,7 @@ def test_needs_are_held_against_the_places_that_were_signed(room: Room) -> None:
     assert room.agreed_capacity(date(2026, 11, 12)).students == room.settings.capacity, "before it was signed, what is set"
 
 
+@pytest.mark.full
 def test_of_every_support_that_runs_we_cannot_tell_yet(room: Room) -> None:
     page = shown(room, "district")
     assert [one.why for one in page.effects] == ["nothing_compared"]

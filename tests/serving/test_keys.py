@@ -96,10 +96,8 @@ def test_a_migrated_database_opens_within_50_ms(in_sqlite: Engine) -> None:
     assert min(took) < 0.05
 
 
-@pytest.mark.parametrize(
-    ("kind", "count"),
-    [("sqlite", 2), *(pytest.param(*one, marks=pytest.mark.full) for one in (("sqlite", 6), ("postgresql", 3)))],
-)
+@pytest.mark.full
+@pytest.mark.parametrize(("kind", "count"), [("sqlite", 2), ("sqlite", 6), ("postgresql", 3)])
 def test_processes_that_start_at_once_migrate_once(kind: str, count: int, tmp_path: Path) -> None:
     url = new_database(kind, tmp_path)
     code = f"from serving.cases.database import open_database; open_database({url!r})"

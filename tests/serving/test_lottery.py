@@ -46,6 +46,7 @@ def test_a_chance_that_the_limits_leave_no_choice_of_is_found() -> None:
     assert chances(mine) == pytest.approx([1, 0, 1], abs=1e-6)
 
 
+@pytest.mark.full
 def test_places_that_students_are_not_free_to_take_are_refused() -> None:
     with pytest.raises(ValueError, match="more places than"):
         chances(tickets([(0, 0), (1, 0)], [1, 1], [1]))

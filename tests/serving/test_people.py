@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,7 +14,7 @@ from threading import Barrier
 import pyotp
 import pytest
 from argon2 import PasswordHasher
-from argon2.profiles import CHEAPEST
+from argon2.profiles import CHEAPEST, RFC_9106_LOW_MEMORY
 from hypothesis import given
 from hypothesis import strategies as st
 from postgres import BOTH, migrated_database
@@ -39,6 +41,7 @@ from serving.cases.people import (
 )
 from serving.cases.schema import ACCOUNTS, RECOVERY_CODES, TRAIL
 
+ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 16, 7, 40, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 PASSWORD = "violet tram under snow"
@@ -162,6 +165,17 @@ def test_a_login_that_does_not_exist_lets_nobody_in(db: Engine, login: str) -> N
     assert enter(db, login=login) is None
     assert enter(db, "\ud800\0" * 9) is None
     assert prove_password(db, "roosevelt", "ruth", PASSWORD, NOW) is None
+
+
+@pytest.mark.full
+def test_outside_of_tests_a_hash_costs_what_rfc_9106_asks_for() -> None:
+    """Tests hash at the least cost, so that another process is asked."""
+    code = "from serving.cases.people import _HASHER as one; print(one.type.name, one.memory_cost, one.time_cost)"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout.split()
+    kind, *costs = told
+    least = RFC_9106_LOW_MEMORY.memory_cost, RFC_9106_LOW_MEMORY.time_cost
+    assert kind == "ID"
+    assert all(int(one) >= other for one, other in zip(costs, least, strict=True))
 
 
 def test_the_password_is_nowhere_in_the_folder(tmp_path: Path) -> None:

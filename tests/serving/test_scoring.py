@@ -141,6 +141,7 @@ def test_every_student_of_a_school_year_alone_gets_the_bits_of_the_nightly_run(y
         assert different(year.ask(student), year.night.risks) == []
 
 
+@pytest.mark.full
 def test_all_that_a_school_year_is_told_by_comes_in_with_a_request(year: Year) -> None:
     risks = list(year.ask("ana", "ben", "fay", "gus").values())
     known = {name for risk in risks for name, value in risk.values.items() if value is not None}

@@ -65,6 +65,7 @@ def test_the_first_trial_is_the_parameters_as_they_are(whole: Tuned, tmp_path: P
     assert first.run.parameters == other.parameters
 
 
+@pytest.mark.full
 def test_what_is_found_is_never_worse_in_the_folds(whole: Tuned) -> None:
     assert len({one.value for one in whole.trials}) > 2, "parameters make a difference"
     assert whole.best.value == max(one.value for one in whole.trials) >= whole.trials[0].value
