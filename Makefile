@@ -10,6 +10,9 @@ PORT ?= 3000
 TESTS_AT_ONCE ?= 2
 ARGS ?=
 
+# Set, it would have each process of the tests, and each command they start, compile all of Homeroom anew.
+export PYTHONDONTWRITEBYTECODE =
+
 # The first interpreter that runs and is new enough: a name on the PATH may be a shim that does not run.
 FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.14 python3 python \
   "$$HOME"/.pyenv/versions/3.1[2-9]*/bin/python "$$HOME"/.local/share/uv/python/cpython-3.1[2-9]*/bin/python3; do \
