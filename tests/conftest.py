@@ -66,8 +66,12 @@ _FIRST = ("test_train", "test_documents", "test_journeys", "test_browser_pages",
 _TRAINED_ONCE = {"models": re.compile(r"^(import|from) models\b", re.MULTILINE), "results": re.compile(r"\bresults: Mapping")}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, then with what shares a training."""
+    """Begin with what takes longest, then with what shares a training; what looks at its results is of the full part."""
+    for item in items:
+        if "results" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.full)
     place = {name: at for at, name in enumerate(_FIRST)}
     alone = {item.path: _shared_by(item.nodeid.split("::", 1)[0]) not in _TRAINED_ONCE for item in items}
     items.sort(key=lambda item: place.get(item.path.stem, len(_FIRST) + alone[item.path]))
